@@ -1,0 +1,74 @@
+# The two commands are `make book` and `make test`; both start from a bare clone.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PAGES := _build/html
+STRICT := -W -n --keep-going
+
+# Two workers with one thread each: threads of their own would fight over the cores.
+export OMP_NUM_THREADS ?= 1
+PYTEST := $(BIN)/python -m pytest -n 2
+NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+	--nbval-cell-timeout 300 --dist loadscope
+
+.PHONY: book test chromium lint types unit strict-book nbval test-book
+.PHONY: lab notebooks student address zoo clean
+
+book: $(INSTALLED) ## Build the HTML book; a second run rebuilds only what changed.
+	@# After a failure the next build starts afresh, for Sphinx warns about a page only once.
+	@$(BIN)/jupyter-book build . $(STRICT) || { rm -rf _build/.doctrees; exit 1; }
+	@echo "Open $(CURDIR)/$(PAGES)/index.html in a browser."
+
+test: chromium lint types unit strict-book nbval test-book ## Everything that must hold before a commit.
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+unit: $(INSTALLED)
+	$(PYTEST) tests --ignore tests/test_book.py
+
+strict-book: $(INSTALLED)
+	rm -rf _build/html _build/.doctrees
+	$(MAKE) book
+
+nbval: $(INSTALLED)
+	$(PYTEST) $(NBVAL) book
+
+test-book: $(INSTALLED)
+	$(PYTEST) tests/test_book.py
+
+chromium:
+	@test -n "$$(which chromium chromium-browser google-chrome 2>/dev/null)" || \
+		{ echo "make test opens the pages in Chromium, which is missing: apt-get install chromium"; exit 1; }
+
+lab: $(INSTALLED) ## Open the notebooks in JupyterLab.
+	$(PIP) -e ".[lab]"
+	$(BIN)/jupyter lab --notebook-dir book
+
+notebooks: $(INSTALLED) ## Execute every notebook and store its outputs.
+	$(BIN)/python book/_tools/record.py
+
+student: $(INSTALLED) ## The edition for a class: without solutions.
+	$(BIN)/python book/_tools/student.py
+
+address: $(INSTALLED) ## make address TO=owner/name: the repository's address, everywhere it stands.
+	$(BIN)/python book/_tools/address.py $(TO)
+
+zoo: $(INSTALLED) ## Meta-train every rule of the zoo again, from its recipe.
+	for name in $$($(BIN)/python -c "import l2l_lite as l2l; print(*l2l.zoo.names())"); do \
+		$(BIN)/l2l train $$name --resume && \
+		cp runs/$$name.safetensors runs/$$name.json l2l_lite/zoo/ || exit 1; done
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing into .venv (some minutes the first time) ..."
+	$(PIP) -e ".[book,test]"
+	@touch $@
+
+clean: ## Remove everything that make has made.
+	rm -rf _build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
