@@ -1,0 +1,51 @@
+"""Learning to learn by gradient descent by gradient descent, small enough to read in an evening."""
+
+from l2l_lite import checks, data, objectives, plots, problems, zoo
+from l2l_lite.data import device
+from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, summed_loss, tune
+from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
+from l2l_lite.problems import FAMILIES, Classifier, Quadratic, mlp
+from l2l_lite.rules import Adam, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
+from l2l_lite.torch_optim import TorchOptimizer
+from l2l_lite.training import meta_train
+from l2l_lite.trajectory import meta_gradient, optimize, start, unroll, value_and_grad
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BASELINES",
+    "FAMILIES",
+    "RATES",
+    "Adam",
+    "Classifier",
+    "GradientDescent",
+    "LSTMRule",
+    "Momentum",
+    "Nesterov",
+    "Partitioned",
+    "Quadratic",
+    "RMSProp",
+    "TorchOptimizer",
+    "UpdateRule",
+    "checks",
+    "compare",
+    "data",
+    "device",
+    "final_loss",
+    "identity",
+    "log_and_sign",
+    "meta_gradient",
+    "meta_train",
+    "mlp",
+    "objectives",
+    "optimize",
+    "plots",
+    "problems",
+    "ratio",
+    "start",
+    "summed_loss",
+    "tune",
+    "unroll",
+    "value_and_grad",
+    "zoo",
+]

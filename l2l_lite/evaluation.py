@@ -1,0 +1,96 @@
+"""Fair comparisons: the same tasks and minibatches for every rule, tuned baselines, both criteria."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from l2l_lite.problems.base import Problem
+from l2l_lite.rules import Adam, GradientDescent, Nesterov, RMSProp, UpdateRule
+from l2l_lite.trajectory import optimize
+
+RATES = tuple(10 ** (k / 4) for k in range(-16, 7))  # 1e-4 to 30, four to a decade
+MOMENTA = (0.8, 0.9, 0.95, 0.99)
+
+BASELINES: dict[str, list[Callable[[float], UpdateRule]]] = {
+    "SGD": [GradientDescent],
+    "Nesterov": [partial(Nesterov, momentum=momentum) for momentum in MOMENTA],
+    "RMSProp": [RMSProp],
+    "Adam": [Adam],
+}
+
+
+def final_loss(losses: Tensor) -> Tensor:
+    """The mean of the last ten losses of every task: [steps + 1, tasks] to [tasks]."""
+    return losses[-10:].mean(dim=0)
+
+
+def summed_loss(losses: Tensor) -> Tensor:
+    """The sum of all losses of every task: [steps + 1, tasks] to [tasks]."""
+    return losses.sum(dim=0)
+
+
+CRITERIA: dict[str, Callable[[Tensor], Tensor]] = {"final": final_loss, "summed": summed_loss}
+
+
+class Tuned(NamedTuple):
+    """Candidates by learning rate, what each reaches, and the best one."""
+
+    rates: Tensor  # [rates]
+    values: Tensor  # [makers, rates], mean over tasks; infinite where a rule diverged
+    rule: UpdateRule  # the best candidate
+    inside: bool  # whether its rate is neither the first nor the last: else widen the grid
+
+
+def tune(
+    makers: Callable[[float], UpdateRule] | Sequence[Callable[[float], UpdateRule]],
+    problem: Problem,
+    *,
+    steps: int = 100,
+    rates: Iterable[float] = RATES,
+) -> dict[str, Tuned]:
+    """Run every candidate on the problem, and pick the best by each criterion: "final" and "summed".
+
+    A maker builds a rule from a learning rate; several makers make several rows of one grid, such as one
+    for each momentum.
+    """
+    makers = [makers] if callable(makers) else list(makers)
+    rates = list(rates)
+    candidates = [[make(rate) for rate in rates] for make in makers]
+    runs = [[optimize(rule, problem, steps).losses for rule in row] for row in candidates]
+    tuned = {}
+    for name, criterion in CRITERIA.items():
+        values = torch.tensor([[float(criterion(losses).mean()) for losses in row] for row in runs])
+        values = values.nan_to_num(nan=torch.inf, posinf=torch.inf)
+        row, column = divmod(int(values.argmin()), len(rates))
+        inside = 0 < column < len(rates) - 1
+        tuned[name] = Tuned(torch.tensor(rates), values, candidates[row][column], inside)
+    return tuned
+
+
+def compare(rules: Mapping[str, UpdateRule], problem: Problem, steps: int = 100) -> dict[str, Tensor]:
+    """Losses [steps + 1, tasks] of every rule, on the same tasks and the same minibatches."""
+    return {name: optimize(rule, problem, steps).losses for name, rule in rules.items()}
+
+
+class Interval(NamedTuple):
+    """An estimate and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def ratio(learned: Tensor, baseline: Tensor, resamples: int = 10_000) -> Interval:
+    """Mean of one rule's tasks [tasks] over another's, with a paired bootstrap interval over tasks.
+
+    Below 1 the first rule is better. The interval says nothing of other meta-seeds.
+    """
+    tasks = len(learned)
+    rng = torch.Generator().manual_seed(0)
+    index = torch.randint(tasks, (resamples, tasks), generator=rng)
+    ratios = learned.cpu()[index].mean(dim=1) / baseline.cpu()[index].mean(dim=1)
+    low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975])).tolist()
+    return Interval(float(learned.mean() / baseline.mean()), low, high)

@@ -1,0 +1,47 @@
+"""What a problem and a family of problems are."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Problem(Protocol):
+    """A batch of independent tasks (the paper's optimizees): each row of θ holds one task's parameters."""
+
+    theta0: Tensor  # [tasks, dim]
+
+    def loss(self, theta: Tensor, t: int) -> Tensor:
+        """The training loss of every task, [tasks]. The minibatch depends on the seed and t alone."""
+        ...
+
+    def evaluate(self, theta: Tensor) -> Tensor:
+        """The held-out loss of every task, [tasks]; the loss itself where nothing is held out."""
+        ...
+
+
+class Family(Protocol):
+    """A distribution of problems."""
+
+    @property
+    def groups(self) -> Mapping[str, Tensor]:
+        """Named groups of coordinates, as indices into a row of θ, for `Partitioned`."""
+        ...
+
+    def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> Problem:
+        """`tasks` tasks; the same seed gives the same tasks and the same minibatches."""
+        ...
+
+
+def generator(*key: int) -> torch.Generator:
+    """A random generator that depends on `key` alone; it draws on the CPU, so devices agree."""
+    (seed,) = np.random.SeedSequence(key).generate_state(1)
+    return torch.Generator().manual_seed(int(seed))
+
+
+def check_tasks(tasks: int) -> None:
+    """Raise ValueError unless there is at least one task."""
+    if tasks < 1:
+        raise ValueError(f"a problem needs at least one task, but tasks={tasks}")
