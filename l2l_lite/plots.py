@@ -1,0 +1,99 @@
+"""The book's figures: one colour for each optimizer, in every chapter."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from l2l_lite.evaluation import Tuned
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart.
+COLOURS = {
+    "learned": "#D55E00",
+    "GD": "#0072B2",
+    "SGD": "#0072B2",
+    "Momentum": "#56B4E9",
+    "Nesterov": "#009E73",
+    "RMSProp": "#CC79A7",
+    "Adam": "#E69F00",
+    "Newton": "#000000",
+}
+
+
+def colour(name: str) -> str | None:
+    """The colour of the optimizer whose name the label starts with; None for any other label."""
+    return next((hue for label, hue in COLOURS.items() if name.startswith(label)), None)
+
+
+def learning_curves(
+    curves: Mapping[str, Tensor], ax: Axes | None = None, *, steps: Sequence[int] | None = None
+) -> Axes:
+    """Mean loss against step, with a band of two standard errors, from losses [steps + 1, tasks]."""
+    ax = _axes(ax)
+    for name, losses in curves.items():
+        losses = losses.detach().cpu()
+        x = range(len(losses)) if steps is None else steps
+        losses = losses.reshape(len(losses), -1)
+        mean = losses.mean(dim=1)
+        (line,) = ax.plot(x, mean, label=name, color=colour(name))
+        if losses.shape[1] > 1:
+            error = 2 * losses.std(dim=1) / losses.shape[1] ** 0.5
+            ax.fill_between(x, mean - error, mean + error, color=line.get_color(), alpha=0.2, lw=0)
+    ax.set(xlabel="step", ylabel="loss", yscale="log")
+    ax.legend(frameon=False)
+    return ax
+
+
+def trajectories(
+    paths: Mapping[str, Tensor],
+    loss: Callable[[Tensor], Tensor],
+    ax: Axes | None = None,
+    *,
+    span: float = 2.0,
+) -> Axes:
+    """Paths [steps + 1, 2] over the contours of a loss that maps points [n, 2] to values [n]."""
+    ax = _axes(ax)
+    line = torch.linspace(-span, span, 101)
+    x, y = torch.meshgrid(line, line, indexing="xy")
+    values = loss(torch.stack([x, y], dim=-1).reshape(-1, 2)).reshape(x.shape)
+    levels = torch.linspace(0, 1, 13)[1:] ** 2 * values.max()  # close together near the minimum
+    ax.contour(x, y, values, levels=levels, colors="0.75", linewidths=0.8)
+    for name, path in paths.items():
+        ax.plot(*path.detach().T, "o-", ms=3, lw=1, label=name, color=colour(name))
+    ax.set(xlabel="θ₁", ylabel="θ₂", xlim=(-span, span), ylim=(-span, span), aspect="equal")
+    ax.legend(frameon=False)
+    return ax
+
+
+def rate_curves(tuned: Mapping[str, Tuned], ax: Axes | None = None) -> Axes:
+    """What each rule reaches at each learning rate (the best momentum), and a mark at its best."""
+    ax = _axes(ax)
+    for name, result in tuned.items():
+        values = result.values.amin(dim=0)
+        ax.plot(result.rates, values, label=name, color=colour(name))
+        ax.plot(result.rates[values.argmin()], values.min(), "o", color=colour(name))
+    low = min(float(result.values.min()) for result in tuned.values())
+    ax.set(xlabel="learning rate", ylabel="loss", xscale="log", yscale="log", ylim=(low / 2, low * 100))
+    ax.legend(frameon=False)
+    return ax
+
+
+def images(pictures: Tensor, titles: Sequence[object] | None = None, *, columns: int = 8) -> Figure:
+    """A sheet of pictures [n, channels, height, width] with values in [0, 1]."""
+    rows = -(-len(pictures) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns, 1.2 * rows), squeeze=False, layout="constrained"
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for k, (ax, picture) in enumerate(zip(axes.flat, pictures.cpu(), strict=False)):
+        ax.imshow(picture.permute(1, 2, 0), cmap="gray_r", vmin=0, vmax=1)
+        ax.set_title("" if titles is None else str(titles[k]), fontsize=9)
+    return figure
+
+
+def _axes(ax: Axes | None) -> Axes:
+    return plt.subplots(figsize=(6, 3.6), layout="constrained")[1] if ax is None else ax
