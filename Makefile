@@ -70,5 +70,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(PIP) -e ".[book,test]"
 	@touch $@
 
-clean: ## Remove everything that make has made.
-	rm -rf _build .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove what was built; the environment .venv stays.
+	rm -rf _build .mypy_cache .pytest_cache .ruff_cache .hypothesis

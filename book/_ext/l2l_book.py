@@ -1,7 +1,6 @@
 """Mends the theme and takes MathJax from an installed package: the book needs no network."""
 
 import re
-import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
