@@ -1,0 +1,136 @@
+"""Checks for the chapter on the LSTM rule."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from l2l_lite.checks import choice, missing, number, right, same, wrong
+from l2l_lite.evaluation import final_loss, tune
+from l2l_lite.learned import LSTMRule, log_and_sign
+from l2l_lite.problems import Quadratic
+from l2l_lite.rules import GradientDescent, Momentum, UpdateRule
+from l2l_lite.trajectory import optimize
+
+
+def weights(answer: Any) -> None:
+    """How many weights an LSTM rule with one layer of 20 units has."""
+    expected = _count(LSTMRule(hidden=(20,)))
+    number(
+        answer,
+        expected,
+        what="the number of weights of an LSTMRule with one layer of 20 units",
+        why="4 × 20 × (2 + 20) for the gates, 2 × 80 biases, and 20 + 1 for the output",
+        hints={
+            expected - 80: "80 too few: PyTorch's cell has two biases a gate, and there are two features",
+            expected - 21: "the output has 20 weights and a bias, too",
+            expected - 1: "the output has a bias, too",
+            5301: "these are the weights of two layers",
+        },
+        tolerance=1e-6,
+    )
+
+
+def features(function: Callable[[Tensor, float], Any]) -> None:
+    """Whether a function is the paper's preprocessing, and safe at zero."""
+    grad, p = torch.tensor([3.0, -0.2, 1e-3, -1e-5, 0.0]), 7.0
+    probe = grad.clone().requires_grad_()
+    try:
+        answer = function(probe, p)
+    except Exception as error:
+        return wrong(f"the call fails with {type(error).__name__}: {error}")
+    if missing(answer, "features(grad, p) returns both features, [2, *grad.shape]"):
+        return None
+    expected, size = log_and_sign(grad, p), grad.abs().log() / p
+    if same(answer, expected):
+        slopes = torch.autograd.grad(answer.sum(), probe)[0] if answer.requires_grad else grad
+        if slopes.isfinite().all():
+            return right("nine powers of ten, both signs and zero, all within reach of a network")
+        return wrong("the values are right, but at 0 the derivative is not finite: clamp before log")
+    if isinstance(answer, Tensor) and not answer.isfinite().all():
+        return wrong("the logarithm of 0 is minus infinity: below e⁻ᵖ the first feature is -1")
+    wrongs = [
+        (expected.flip(0), "the first feature is the size, the second the sign"),
+        (log_and_sign(grad, 10.0), "the threshold p is an argument; it is not always 10"),
+        (torch.stack([expected[0], grad.sign()]), "below e⁻ᵖ the second feature is eᵖ ∇, no jump"),
+        (torch.stack([expected[0] * p, expected[1]]), "the logarithm is divided by p"),
+        (
+            torch.stack([(size / math.log(10)).clamp_min(-1), expected[1]]),
+            "the paper's logarithm is the natural one",
+        ),
+    ]
+    for other, hint in wrongs:
+        if same(answer, other):
+            return wrong(hint)
+    return wrong("the shape must be [2, *grad.shape]; compare each value with the formula")
+
+
+def equivariant(answer: Any) -> None:
+    """Which rule is permutation equivariant and not coordinatewise."""
+    choice(
+        answer,
+        "b",
+        what="one letter, a to d",
+        why={
+            "a": "Adam treats each coordinate by itself: it is coordinatewise, hence equivariant",
+            "b": "the length mixes all coordinates, and it does not depend on their order",
+            "c": "if two coordinates change places, their rates do not: this is not equivariant",
+            "d": "the input makes no difference: each coordinate is still treated by itself",
+        },
+    )
+
+
+def momentum(rule: Any) -> None:
+    """Whether an LSTM with weights set by hand acts like Momentum(lr=0.003, momentum=0.9)."""
+    if not isinstance(rule, LSTMRule):
+        return wrong("momentum is the LSTMRule whose weights you set")
+    if all(float(weight.detach().abs().max()) == 0 for weight in rule.parameters()):
+        missing(None, "weights of the LSTM that make it momentum")
+        return None
+    problem = Quadratic().sample(8, seed=5)
+    target = Momentum(0.003, 0.9)
+    ours, theirs = (optimize(r, problem, 40).losses for r in (rule, target))
+    if torch.allclose(ours, theirs, rtol=0.02):
+        return right("the LSTM contains momentum: gates that never move, and a straight candidate")
+    first, second, third = (step.item() for step in _after_pulse(rule, 1e-3))
+    if abs(first) < 1e-12:
+        return wrong("after a gradient nothing comes out: the input and output gates must be open")
+    if not math.isclose(first, -0.003 * 1e-3, rel_tol=0.02):
+        return wrong(f"a gradient of 0.001 gives a first step of {first:.2g} and not -3e-06")
+    if not math.isclose(third / second, 0.9, rel_tol=0.02):
+        kept = f"the forget gate keeps {third / second:.2f} of the memory in a step"
+        return wrong(f"{kept}; its bias must be the logit of 0.9, log(0.9 / 0.1)")
+    return wrong("small gradients are treated rightly, large ones meet the bends of tanh: scale down")
+
+
+def small_rule(rule: Any, steps: int = 40) -> None:
+    """Whether a rule of at most 1,000 weights beats the best constant rate by its final loss."""
+    if missing(rule, "a meta-trained LSTMRule of at most 1,000 weights"):
+        return None
+    if not isinstance(rule, UpdateRule):
+        return wrong("small_rule is the rule; meta_train returns its history")
+    if (size := _count(rule)) > 1000:
+        return wrong(f"it has {size:,} weights: fewer units, or one layer")
+    problem = Quadratic().sample(128, seed=77)
+    constant = tune(GradientDescent, problem, steps=steps)["final"].rule
+    ours, best = (float(final_loss(optimize(r, problem, steps).losses).mean()) for r in (rule, constant))
+    verdict = f"{size:,} weights, final loss {ours / best:.2f} times that of the best constant rate"
+    if ours < best:
+        return right(verdict)
+    return wrong(f"{verdict}: train longer, or with a lower lr; was it trained at all?")
+
+
+def _count(rule: UpdateRule) -> int:
+    return sum(weight.numel() for weight in rule.parameters())
+
+
+def _after_pulse(rule: UpdateRule, size: float) -> list[Tensor]:
+    """The steps of one coordinate that sees one gradient and then two zeros."""
+    grads, steps = torch.tensor([size, 0.0, 0.0]), []
+    state = rule.init(grads[:1])
+    for grad in grads:
+        step, state = rule(grad[None], state)
+        steps.append(step[0])
+    return steps
