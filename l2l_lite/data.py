@@ -1,8 +1,10 @@
 """Images as tensors: from installed packages first, the full sets through torchvision."""
 
 import os
+import shutil
 import sys
 from functools import cache
+from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -83,44 +85,57 @@ def _split(images: np.ndarray, labels: np.ndarray, train: int) -> Data:
     return Data(Examples(x[:train], y[:train]), Examples(x[train:], y[train:]))
 
 
+_SHAPES = {"MNIST": (1, 28, 28), "CIFAR10": (3, 32, 32)}
+
+
 def _torchvision(name: str) -> Data:
     datasets = import_torchvision("torchvision.datasets")
     root = Path(os.environ.get("L2L_DATA") or Path.home() / ".cache" / "l2l_lite")
-    if (root / "train").is_dir():
-        parts = [_image_folder(datasets, root / part) for part in ("train", "test")]
-    else:
-        make = getattr(datasets, name)
-        try:
-            parts = [make(root, train=train) for train in (True, False)]
-        except RuntimeError:  # not there, or damaged
-            _download(make, root, name)
-            parts = [make(root, train=train) for train in (True, False)]
+    make = getattr(datasets, name)
+    try:
+        parts = [make(root, train=train) for train in (True, False)]
+    except (AssertionError, RuntimeError, ValueError):  # not there, or damaged
+        if (root / "train").is_dir():
+            return _image_folders(datasets, root, name)
+        _download(make, root, name)
+        parts = [make(root, train=train) for train in (True, False)]
     return Data(*(_examples(part) for part in parts))
 
 
 def _download(make: Any, root: Path, name: str) -> None:
     if os.environ.get("L2L_DATA"):
         raise FileNotFoundError(
-            f"L2L_DATA={root} holds neither {name} in torchvision's layout nor a folder train/<class>/; "
+            f"L2L_DATA={root} holds neither a whole {name} in torchvision's layout nor train/<class>/*; "
             f"put it there, or unset L2L_DATA to download it"
         )
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=root) as folder:  # so that a broken download leaves nothing behind
         try:
             make(folder, download=True)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, HTTPException) as error:
+            reason = " ".join(str(error).split())
             raise FileNotFoundError(
-                f"{name} could not be downloaded ({error}); connect to the network, "
+                f"{name} could not be downloaded ({reason}); connect to the network, "
                 f"or set L2L_DATA to a folder that holds it"
             ) from error
         for path in Path(folder).iterdir():
+            shutil.rmtree(root / path.name, ignore_errors=True)  # a damaged one
             path.replace(root / path.name)
 
 
-def _image_folder(datasets: ModuleType, root: Path) -> Any:
-    if not root.is_dir():
-        raise FileNotFoundError(f"there is no folder {root}; it must hold one folder of images a class")
-    return datasets.ImageFolder(root)
+def _image_folders(datasets: ModuleType, root: Path, name: str) -> Data:
+    mode = "L" if _SHAPES[name][0] == 1 else "RGB"
+    folders = [root / part for part in ("train", "test")]
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"there is no folder {folder}; it must hold one folder of images a class")
+    parts = [datasets.ImageFolder(folder, lambda image: image.convert(mode)) for folder in folders]
+    if parts[0].classes != parts[1].classes:
+        raise ValueError(f"{root}/train and {root}/test must hold the same classes")
+    data = Data(*(_examples(part) for part in parts))
+    if (shape := tuple(data.train.images.shape[1:])) != _SHAPES[name]:
+        raise ValueError(f"{root}/train is not {name}: images are {shape}, those of {name} {_SHAPES[name]}")
+    return data
 
 
 def _examples(dataset: Any) -> Examples:

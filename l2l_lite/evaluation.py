@@ -11,8 +11,8 @@ from l2l_lite.problems.base import Problem
 from l2l_lite.rules import Adam, GradientDescent, Nesterov, RMSProp, UpdateRule
 from l2l_lite.trajectory import optimize
 
-RATES = tuple(10 ** (k / 4) for k in range(-16, 7))  # 1e-4 to 30, four to a decade
-MOMENTA = (0.8, 0.9, 0.95, 0.99)
+RATES = tuple(10 ** (k / 4) for k in range(-12, 7))  # 0.001 to 32, four to a decade
+MOMENTA = (0.9, 0.95, 0.99)
 
 BASELINES: dict[str, list[Callable[[float], UpdateRule]]] = {
     "SGD": [GradientDescent],

@@ -15,7 +15,7 @@ class TorchOptimizer(torch.optim.Optimizer):
 
     Parameter groups, closures, schedulers, gradient scalers and `state_dict` work as in `torch.optim`.
     Each parameter has its own state of the rule; one without a gradient is left as it is.
-    Raises TypeError for sparse and for complex parameters.
+    Raises TypeError for sparse, complex and half-precision parameters, and where φ has another dtype.
     """
 
     def __init__(self, params: Iterable[Any], rule: UpdateRule, lr: float = 1.0):
@@ -42,14 +42,32 @@ class TorchOptimizer(torch.optim.Optimizer):
                     self._update(parameter, group["lr"])
         return loss
 
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"rule": self.rule}  # for copies and pickles
+
     def _update(self, parameter: Tensor, lr: float) -> None:
         grad = parameter.grad
         assert grad is not None
-        if grad.is_sparse or grad.is_complex():
-            kind = "sparse" if grad.is_sparse else "complex"
-            raise TypeError(f"TorchOptimizer cannot update {kind} parameters; give these to torch.optim.SGD")
+        self._check(grad)
         memory = self.state[parameter]
         if not memory:
             memory["rule"] = self.rule.init(parameter)
         step, memory["rule"] = self.rule(grad, memory["rule"])
         parameter.add_(step, alpha=lr)
+
+    def _check(self, grad: Tensor) -> None:
+        if grad.is_sparse or grad.is_complex():
+            kind = "sparse" if grad.is_sparse else "complex"
+            raise TypeError(f"TorchOptimizer cannot update {kind} parameters; give these to torch.optim.SGD")
+        if grad.dtype in (torch.bfloat16, torch.float16):
+            # Steps of a few thousandths, and a count of steps, would be rounded away.
+            raise TypeError(
+                f"TorchOptimizer cannot update {grad.dtype} parameters; "
+                f"keep them in float32 and use torch.autocast"
+            )
+        for weight in self.rule.parameters():
+            if weight.dim() and weight.dtype != grad.dtype:
+                raise TypeError(
+                    f"the rule's weights are {weight.dtype} but the parameters {grad.dtype}; "
+                    f"use rule.to({grad.dtype})"
+                )

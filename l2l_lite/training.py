@@ -46,9 +46,10 @@ class History:
         since_best = self.validation[::-1].index(min(self.validation))
         return since_best >= patience
 
-    def broken(self) -> bool:
-        """Whether the last ten trajectories all broke off."""
-        return len(self.losses) >= 10 and all(math.isnan(loss) for loss in self.losses[-10:])
+    def broken(self, trajectories: int = 10) -> bool:
+        """Whether the last trajectories all broke off."""
+        last = self.losses[-trajectories:]
+        return len(last) == trajectories and all(math.isnan(loss) for loss in last)
 
 
 def meta_train(
@@ -100,9 +101,9 @@ def meta_train(
         if checkpoint:
             _save(checkpoint, settings, rule, optimizer, history)
     rule.load_state_dict(history.best or rule.state_dict())
-    if history.broken():
+    if history.broken(min(10, trajectories)):
         raise FloatingPointError(
-            f"meta-training stopped after {len(history.losses)} trajectories: the last ten broke off in "
+            f"meta-training stopped after {len(history.losses)} trajectories: the last ones all broke off in "
             f"NaN or Inf. The rule holds the best φ so far; train again with a lower lr or scale."
         )
     return history

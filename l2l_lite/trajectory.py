@@ -23,6 +23,11 @@ def start(rule: UpdateRule, problem: Problem) -> Trajectory:
     """The trajectory of no steps: θ0, its loss and gradient, and the rule's initial state."""
     theta = problem.theta0
     loss, grad = value_and_grad(problem, theta, 0)
+    if theta.dim() != 2 or loss.shape != theta.shape[:1]:
+        raise ValueError(
+            f"theta0 must be [tasks, dim] and its loss [tasks], "
+            f"but they are {list(theta.shape)} and {list(loss.shape)}"
+        )
     return Trajectory(theta, rule.init(theta), loss[None], grad)
 
 

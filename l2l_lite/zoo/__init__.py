@@ -22,7 +22,7 @@ def load(name: str, device: torch.device | str = "cpu") -> UpdateRule:
 
     Raises ValueError for an unknown name, and for a missing, truncated or altered file.
     """
-    made_by, expected = recipe(name), card(name)["sha256"]
+    made_by, expected = recipe(name), card(name).get("sha256")
     try:
         content = files(__name__).joinpath(f"{name}.safetensors").read_bytes()
     except OSError as error:
@@ -39,7 +39,7 @@ def card(name: str) -> dict[str, Any]:
     recipe(name)
     try:
         return dict(json.loads(files(__name__).joinpath(f"{name}.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise _damaged(name, "card") from error
 
 

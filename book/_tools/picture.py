@@ -1,0 +1,71 @@
+"""Draw README's picture and write README's numbers, both from the card of the zoo's MNIST rule."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+
+import l2l_lite as l2l
+
+ROOT = Path(__file__).resolve().parents[2]
+PICTURE = ROOT / "book" / "images" / "learned_vs_tuned.png"
+README = ROOT / "README.md"
+NUMBERS = re.compile(r"(<!-- numbers: .*? -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
+
+
+def sentences(card: dict[str, Any]) -> str:
+    """What README says of the rule, every number from its card."""
+    tests, seed = card["tests"], str(card["shipped_seed"])
+    base, held_out, relu = tests["same digits"], tests["held-out digits"], tests["ReLU"]
+
+    def ratio(test: dict[str, Any], criterion: str) -> str:
+        return f"{test[criterion]['ratio'][seed][0]:.2f}"
+
+    return (
+        f"The picture shows {base['tasks']} fresh networks of the kind that the rule was meta-trained on, "
+        f"each baseline with the best learning rate of a grid.\n"
+        f"The rule ends at {ratio(base, 'final')} times the loss of the best of them, "
+        f"{base['final']['best_baseline']}, and at {ratio(base, 'summed')} times the best summed loss.\n"
+        f"On digits that it has not seen the two numbers are {ratio(held_out, 'final')} "
+        f"and {ratio(held_out, 'summed')}.\n"
+        f"On ReLU networks it loses: {ratio(relu, 'final')} and {ratio(relu, 'summed')}.\n"
+    )
+
+
+def draw(card: dict[str, Any], path: Path) -> None:
+    """Curves with their bands, each named at its end, on white: readable on light and on dark pages."""
+    matplotlib.rcParams.update({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False})
+    curves = card["tests"]["same digits"]["curves"]
+    figure, ax = plt.subplots(figsize=(8, 3.8), layout="constrained")
+    ends = {}
+    for label in ("learned", *l2l.BASELINES):
+        curve, colour = curves[label], l2l.plots.colour(label)
+        ax.plot(curves["steps"], curve["mean"], color=colour, lw=3 if label == "learned" else 1.5)
+        ax.fill_between(curves["steps"], curve["low"], curve["high"], color=colour, alpha=0.15, lw=0)
+        ends[label] = sum(curve["mean"][-4:]) / 4  # one minibatch is noise
+    last, height = curves["steps"][-1], 0.0
+    for label in sorted(ends, key=lambda label: ends[label]):
+        height = max(ends[label], 1.14 * height)  # names must not overlap
+        weight = "bold" if label == "learned" else "normal"
+        name = label if label == "learned" else f"{label}, tuned"
+        ax.text(1.02 * last, height, name, color=l2l.plots.colour(label), va="center", weight=weight)
+    ax.set(xlabel="step", ylabel="training loss on MNIST", yscale="log", xlim=(0, 1.2 * last))
+    ax.set_xticks(range(0, last + 1, 20))
+    ax.set_yticks([0.2, 0.5, 1, 2], ["0.2", "0.5", "1", "2"])
+    ax.minorticks_off()
+    figure.savefig(path, dpi=140, facecolor="white", metadata={"Software": None})
+
+
+def main() -> None:
+    """Write both, where anything changed."""
+    card = l2l.zoo.card("mnist")
+    PICTURE.parent.mkdir(exist_ok=True)
+    draw(card, PICTURE)
+    text = README.read_text(encoding="utf-8")
+    README.write_text(NUMBERS.sub(lambda m: m[1] + sentences(card) + m[2], text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""Checks for the exercises on MNIST."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from l2l_lite.checks import missing, number, right, wrong
+from l2l_lite.learned import LSTMRule
+from l2l_lite.problems import Classifier, mlp
+
+DIM = sum(parameter.numel() for parameter in mlp().parameters())
+
+
+def plateau(answer: Any) -> None:
+    """-log(1/10)."""
+    number(
+        answer,
+        math.log(10),
+        what="the cross-entropy of ten equal probabilities",
+        why="-log(1/10) = log 10, where a run that is stuck stays",
+        hints={
+            1: "that is the logarithm to base ten; cross-entropy takes the natural one",
+            0.1: "that is the probability of the right class; the loss is minus its logarithm",
+            -math.log(10): "the loss is minus the logarithm, so it is positive",
+            math.log2(10): "that is in bits; PyTorch takes the natural logarithm",
+        },
+    )
+
+
+def memory(answer: Any) -> None:
+    """Hidden and cell values of both layers, for every coordinate."""
+    state = LSTMRule().init(torch.zeros(1, DIM))
+    floats = sum(tensor.numel() for layer in state for tensor in layer)
+    number(
+        answer,
+        floats,
+        what="the numbers in the rule's state for one network",
+        why=f"{floats // DIM} for each of {DIM:,} coordinates; Adam keeps 2 for each, and a counter",
+        tolerance=1e-6,
+        hints={
+            floats // 2: "half of it: each unit has a hidden and a cell value, and there are two layers",
+            floats // 4: "a quarter of it: two layers, and each unit has a hidden and a cell value",
+            floats // DIM: "that is for one coordinate; every coordinate has its own copy",
+            5301: "those are the weights φ, which all coordinates share; the state is not shared",
+            2 * DIM: "that is Adam's: two running means for each coordinate",
+        },
+    )
+
+
+def ahead_until(answer: Callable[[Tensor, Tensor], int]) -> None:
+    """The last step up to which the learned rule leads without a break."""
+    learned = torch.tensor([5.0, 3.0, 2.0, 2.0, 1.0])[:, None] + torch.tensor([0.0, 0.2])
+    baseline = torch.tensor([5.0, 4.0, 3.0, 1.5, 2.0])[:, None] + torch.tensor([0.2, 0.0])
+    found = answer(learned, baseline)
+    hints = {
+        3: "one late: at step 3 the baseline is already ahead",
+        4: "at step 4 the learned rule leads again, but the lead was lost at step 3",
+        0: "both start with the same loss; look from step 1 on",
+    }
+    if missing(found, "the last step before the learned rule is first caught"):
+        pass
+    elif found != 2:
+        wrong(hints.get(found, f"{found} is not the last step before the learned rule is caught"))
+    elif answer(baseline + 3, learned) != 0:
+        wrong("a rule that is behind from step 1 on has led for 0 steps")
+    elif answer(learned, baseline + 3) != 4:
+        wrong("a rule that is never caught has led for all steps: the number of rows, less one")
+    else:
+        right("2: caught at step 3. A later lead does not count, for nobody knows when to stop")
+
+
+def tanh_family(answer: Any) -> None:
+    """MNIST with tanh units, all else as before."""
+    if missing(answer, "a Classifier whose networks have tanh units"):
+        return
+    if not isinstance(answer, Classifier):
+        wrong(f"a family is a Classifier, not {type(answer).__name__}")
+        return
+    network = answer.make_model()
+    dim = sum(parameter.numel() for parameter in network.parameters())
+    kinds = {type(module) for module in network.modules()}
+    if nn.Tanh not in kinds:
+        wrong("the network has no Tanh: hand the class nn.Tanh to mlp, as its activation")
+    elif dim != DIM:
+        wrong(f"the network has {dim:,} coordinates, but 784-20-10 has {DIM:,}")
+    elif answer.theta0_std != 0.1:
+        wrong("leave theta0_std as it is, else two things change at once")
+    else:
+        right("the same network but for its activation")
+
+
+def relu(answer: Mapping[str, float]) -> None:
+    """Meta-training on ReLU networks against meta-training on sigmoid ones."""
+    if missing(answer, 'summed losses on ReLU networks, {"sigmoid": ..., "ReLU": ...}'):
+        return
+    if set(answer) != {"sigmoid", "ReLU"}:
+        wrong('name the two rules by what they were trained on: "sigmoid" and "ReLU"')
+        return
+    sigmoid, own = float(answer["sigmoid"]), float(answer["ReLU"])
+    if not math.isfinite(own):
+        wrong("the rule that was trained on ReLU diverged: try another meta-seed or a lower scale")
+    elif own < sigmoid:
+        right("trained on ReLU it is better there: the LSTM can do it, it had not been asked to")
+    else:
+        wrong("is each rule trained on its own activation, and are both tested on ReLU networks?")

@@ -1,0 +1,272 @@
+"""The built book is whole, offline and accessible; its notebooks are clean and run alone."""
+
+import copy
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import address
+import nbformat
+import pytest
+import record
+import student
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from nbformat import NotebookNode
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+CHAPTERS_AND_PAGES = [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
+PAGES = [TOC["root"], *CHAPTERS_AND_PAGES, "genindex", "search"]
+NOTEBOOKS = [name for name in CHAPTERS_AND_PAGES if (ROOT / f"{name}.ipynb").exists()]
+CHAPTERS = [name for name in NOTEBOOKS if re.match(r"book/\d\d_", name)]
+
+each_page = pytest.mark.parametrize("page", PAGES)
+each_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+each_chapter = pytest.mark.parametrize("name", CHAPTERS)
+
+
+# The pages, as files
+
+
+@lru_cache
+def soup(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+def html(page: str) -> Path:
+    path = HTML / f"{page}.html"
+    assert path.exists(), f"{path} is missing: run `make book` first"
+    return path
+
+
+def fault_of_link(path: Path, link: str) -> str | None:
+    """What is wrong with a link from the file `path`; None if it leads somewhere."""
+    url = urlsplit(link)
+    if url.scheme or link in ("", "#"):
+        return None
+    target = (path.parent / unquote(url.path)).resolve() if url.path else path
+    if not target.is_file():
+        return f"{link}: no such file"
+    anchor = unquote(url.fragment)
+    if anchor and target.suffix == ".html" and not soup(target).find(id=anchor):
+        return f"{link}: no such anchor"
+    return None
+
+
+@each_page
+def test_links_and_anchors_lead_somewhere(page: str) -> None:
+    path = html(page)
+    links = [tag.get("href") or tag.get("src") or "" for tag in soup(path).select("[href], [src]")]
+    assert not list(filter(None, (fault_of_link(path, link) for link in links)))
+
+
+@each_page
+def test_assets_are_local(page: str) -> None:
+    assets = soup(html(page)).select("link[rel=stylesheet], link[rel=preload], script[src], img")
+    urls = [tag.get("href") or tag.get("src") for tag in assets]
+    assert not [url for url in urls if urlsplit(url).scheme not in ("", "data")]
+
+
+@each_page
+def test_images_say_what_is_seen(page: str) -> None:
+    alts = [image.get("alt", "").strip() for image in soup(html(page)).find_all("img")]
+    assert not [alt for alt in alts if not alt or re.search(r"\.(png|svg|jpe?g)$|_images/", alt)]
+
+
+@each_page
+def test_page_is_light(page: str) -> None:
+    images = [image["src"] for image in soup(html(page)).find_all("img")]
+    files = [html(page).parent / src for src in images if not urlsplit(src).scheme]
+    assert not [file for file in [html(page), *files] if file.stat().st_size > 400_000]
+
+
+def test_book_is_light() -> None:
+    files = [file for file in HTML.rglob("*") if file.is_file() and "_sources" not in file.parts]
+    assert sum(file.stat().st_size for file in files) <= 20_000_000
+
+
+# The pages, in a browser
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if executable is None:
+        pytest.fail("Chromium is missing: install the Debian package `chromium`")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+def open_page(browser: Browser, page: str, width: int, theme: str) -> tuple[Page, list[str]]:
+    """The page with its maths set, and what it complained about or asked of the network."""
+    view = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+    faults: list[str] = []
+
+    def refuse(route: Route) -> None:
+        faults.append(route.request.url)
+        route.abort()
+
+    view.route(re.compile("^(?!file:|data:|blob:)"), refuse)
+    view.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    view.on("pageerror", lambda error: faults.append(str(error)))
+    view.goto(html(page).as_uri())
+    view.evaluate("async () => window.MathJax && await MathJax.startup.promise")
+    return view, faults
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@each_page
+def test_page_in_a_browser(browser: Browser, page: str, width: int, theme: str) -> None:
+    view, faults = open_page(browser, page, width, theme)
+    assert not faults
+    assert view.locator("html").get_attribute("data-theme") == theme
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+    assert view.locator(".math:not(:has(mjx-container)), mjx-merror").count() == 0
+    found = Axe().run(view).response["violations"]
+    serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
+    assert not {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in serious}
+    view.close()
+
+
+# The notebooks, as files
+
+SETUP = f"""\
+try:
+    import l2l_lite as l2l
+except ModuleNotFoundError:  # on Colab
+    %pip install -q "l2l_lite @ git+https://github.com/{address.current()}"
+    import l2l_lite as l2l
+"""
+SECTIONS = ["What you will do", "In the package", "Summary", "Exercises", "Further reading"]
+# A reader on Colab or JupyterLab sees these as raw text.
+MYST = re.compile(r"^(:::|```\{|\([\w-]+\)=)|\{(ref|numref|eq|doc|term|cite\S*)\}`", re.MULTILINE)
+UNSTABLE = re.compile(r"(?<!\w)/(home|root|tmp|work|Users)/|0x[0-9a-f]{6,}|it/s\b|s/it\b|\d%\|")
+BAD_HABITS = re.compile(
+    r"torch\.manual_seed|random\.seed|\.cuda\(|from l2l_lite import|;[ \t]*$", re.MULTILINE
+)
+
+
+@lru_cache
+def notebook(name: str) -> NotebookNode:
+    return nbformat.read(ROOT / f"{name}.ipynb", as_version=4)
+
+
+def cells(name: str, kind: str) -> list[NotebookNode]:
+    return [cell for cell in notebook(name).cells if cell.cell_type == kind]
+
+
+def headings(name: str) -> list[str]:
+    text = "\n".join(cell.source for cell in cells(name, "markdown"))
+    return re.findall(r"^##+ (.+?)\s*$", text, re.MULTILINE)
+
+
+def texts(cell: NotebookNode) -> str:
+    """What the cell printed or showed, pictures aside."""
+    shown = [out.get("data", {}) for out in cell.outputs]
+    plain = ["".join(data.get(kind, "")) for data in shown for kind in ("text/plain", "text/html")]
+    return "\n".join(plain + [out.get("text", "") for out in cell.outputs])
+
+
+@each_notebook
+def test_notebook_is_recorded(name: str) -> None:
+    """As `make notebooks` leaves it: every cell executed in order, no widget state, no errors."""
+    canonical = copy.deepcopy(notebook(name))
+    record.normalise(canonical)
+    assert notebook(name) == canonical
+    code = cells(name, "code")
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [out for cell in code for out in cell.outputs if out.output_type == "error"]
+    assert (ROOT / f"{name}.ipynb").stat().st_size <= 600_000
+
+
+@each_notebook
+def test_notebook_is_clean(name: str) -> None:
+    for cell in cells(name, "code"):
+        assert len(cell.source.splitlines()) <= 25, cell.source
+        assert not BAD_HABITS.search(cell.source), cell.source
+        assert not UNSTABLE.search(cell.source + texts(cell)), cell.source
+        if any("image/png" in out.get("data", {}) for out in cell.outputs):
+            assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
+    for cell in cells(name, "markdown"):
+        assert not MYST.search(cell.source), cell.source
+
+
+@each_notebook
+def test_notebook_begins_with_the_setup_cell(name: str) -> None:
+    assert f"{cells(name, 'code')[0].source}\n".startswith(SETUP)
+
+
+@each_chapter
+def test_chapter_has_its_parts(name: str) -> None:
+    found = headings(name)
+    assert [title for title in found if title in SECTIONS] == SECTIONS
+    exercises = [title for title in found if title.startswith("Exercise ")]
+    assert len(exercises) >= 4
+    solved = headings(name.replace("book/", "book/solutions/"))
+    assert [title for title in solved if title.startswith("Exercise ")] == exercises
+
+
+@pytest.mark.parametrize("name", [name for name in NOTEBOOKS if "/solutions/" in name])
+def test_solutions_can_be_left_out(name: str) -> None:
+    assert any("### BEGIN SOLUTION" in cell.source for cell in cells(name, "code"))
+    stripped = student.without_solutions(copy.deepcopy(notebook(name)))
+    assert not [cell for cell in stripped.cells if re.search("(BEGIN|END) SOLUTION", cell.source)]
+
+
+def test_another_address_needs_one_command(tmp_path: Path) -> None:
+    chapter = CHAPTERS[0]
+    for file in ("_config.yml", "book/references.bib", f"{chapter}.ipynb"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    for folder in ("book/_ext", "book/_static"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    (tmp_path / "_toc.yml").write_text(f"format: jb-book\nroot: {chapter}\n")
+    assert len(address.change("someone/else", tmp_path)) == 2
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    subprocess.run([jupyter_book, "build", tmp_path, "--quiet"], check=True, capture_output=True)
+    page = (tmp_path / "_build" / "html" / f"{chapter}.html").read_text(encoding="utf-8")
+    assert f"colab.research.google.com/github/someone/else/blob/main/{chapter}.ipynb" in page
+    assert address.current() not in page
+
+
+# The notebooks, alone
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package as a user gets it, without the working tree."""
+    built, site = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(built)]
+    subprocess.run([*pip, "wheel", *options, str(ROOT)], check=True)
+    files = [str(file) for file in built.glob("*.whl")]
+    subprocess.run([*pip, "install", "--no-deps", "--target", str(site), *files], check=True)
+    return site
+
+
+@each_chapter
+def test_chapter_runs_alone(name: str, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the notebook, in an empty folder, with only the wheel: what a reader on Colab has."""
+    alone = copy.deepcopy(notebook(name))
+    check = f"assert l2l.__file__.startswith({str(wheel)!r}), l2l.__file__"
+    alone.cells.append(nbformat.v4.new_code_cell(check))
+    monkeypatch.setenv("PYTHONPATH", str(wheel))
+    record.execute(alone, tmp_path)

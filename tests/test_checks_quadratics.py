@@ -1,0 +1,98 @@
+"""The checks on quadratics: a tick for the solution, silence for the stub, a reason for a wrong answer."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from l2l_lite.checks import quadratics as check
+from l2l_lite.problems.quadratic import QuadraticProblem
+
+
+def stub(*arguments: Any) -> Any: ...
+
+
+def steps_to_reach(losses: Tensor, target: float) -> int | None:
+    below = (losses.mean(dim=1) <= target).nonzero()
+    return int(below[0]) if len(below) else None
+
+
+def last_step(losses: Tensor, target: float) -> int | None:
+    below = (losses.mean(dim=1) <= target).nonzero()
+    return int(below[-1]) + 1 if len(below) else None
+
+
+def any_task(losses: Tensor, target: float) -> int | None:
+    below = (losses.amin(dim=1) <= target).nonzero()
+    return int(below[0]) if len(below) else None
+
+
+def resampled(pairs: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., Any]:
+    def interval(learned: Tensor, baseline: Tensor) -> tuple[float, float]:
+        i, j = torch.randint(
+            len(learned), (2, 2000, len(learned)), generator=torch.Generator().manual_seed(0)
+        )
+        i, j = pairs(i, j)
+        ratios = learned[i].mean(dim=1) / baseline[j].mean(dim=1)
+        low, high = ratios.quantile(torch.tensor([0.025, 0.975])).tolist()
+        return low, high
+
+    return interval
+
+
+def scaled(W: float, y: float) -> Callable[[QuadraticProblem, float], QuadraticProblem]:
+    return lambda problem, factor: QuadraticProblem(
+        factor**W * problem.W, factor**y * problem.y, problem.theta0
+    )
+
+
+RIGHT = [
+    (check.loss_at_zero, 10),
+    (check.steps_to_reach, steps_to_reach),
+    (check.unpaired, resampled(lambda i, j: (i, j))),
+    (check.steeper, scaled(0.5, 0.5)),
+    (check.meta_rates, {1e-3: 0.9, 1e-2: 0.2, 1e-1: 7.0}),
+]
+STUBS = [
+    (check.loss_at_zero, None),
+    (check.steps_to_reach, stub),
+    (check.unpaired, stub),
+    (check.steeper, stub),
+    (check.meta_rates, None),
+]
+WRONG = [
+    (check.loss_at_zero, 1, "one coordinate"),
+    (check.loss_at_zero, 100, "entries of W"),
+    (check.loss_at_zero, "ten", "one number"),
+    (check.steps_to_reach, any_task, "mean over tasks is not"),
+    (check.steps_to_reach, last_step, "first one"),
+    (check.steps_to_reach, lambda losses, target: 2, "None"),
+    (check.unpaired, resampled(lambda i, j: (i, i)), "independent index"),
+    (check.unpaired, lambda learned, baseline: (0.0, 100.0), "too wide"),
+    (check.steeper, scaled(1, 1), "root"),
+    (check.steeper, scaled(0.5, 0), "alike"),
+    (check.meta_rates, {1e-2: 0.2}, "at least three"),
+    (check.meta_rates, {1e-4: 0.9, 1e-3: 0.5, 1e-2: 0.2}, "try higher"),
+]
+
+
+@pytest.mark.parametrize(("ask", "answer"), RIGHT)
+def test_right_answers(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(answer)
+    assert capsys.readouterr().out.startswith("✓")
+
+
+@pytest.mark.parametrize(("ask", "answer"), STUBS)
+def test_stubs(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(answer)
+    assert capsys.readouterr().out.startswith("not answered yet")
+
+
+@pytest.mark.parametrize(("ask", "answer", "reason"), WRONG)
+def test_wrong_answers(ask: Any, answer: Any, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(answer)
+    said = capsys.readouterr().out
+    assert said.startswith("✗")
+    assert reason in said

@@ -1,0 +1,145 @@
+"""Preprocessing, the coordinatewise LSTM, and a rule for each group of coordinates."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import l2l_lite as l2l
+from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
+
+
+def run(rule, grads):
+    """The steps for a sequence of gradients [steps, ...]."""
+    state, steps = rule.init(grads[0]), []
+    for grad in grads:
+        step, state = rule(grad, state)
+        steps.append(step)
+    return torch.stack(steps)
+
+
+def gradients(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@given(
+    st.floats(-1e8, 1e8, allow_subnormal=False),
+    st.sampled_from([1.0, 5.0, 10.0]),
+)
+def test_log_and_sign_is_the_formula_of_the_appendix(grad, p):
+    if abs(grad) >= math.exp(-p):
+        expected = [math.log(abs(grad)) / p, math.copysign(1, grad)]
+    else:
+        expected = [-1, math.exp(p) * grad]
+    features = log_and_sign(torch.tensor([grad], dtype=torch.float64), p)
+    assert features[:, 0].tolist() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_log_and_sign_at_named_values():
+    features = log_and_sign(torch.tensor([1.0, -1.0, 0.0, math.e**10, math.e**-11]))
+    assert features[0].tolist() == pytest.approx([0, 0, -1, 1, -1], abs=1e-6)
+    assert features[1].tolist() == pytest.approx([1, -1, 0, 1, math.exp(-1)], rel=1e-5)
+
+
+def test_the_papers_rule_has_5301_weights_and_5221_without_preprocessing():
+    count = lambda rule: sum(weight.numel() for weight in rule.parameters())  # noqa: E731
+    assert count(LSTMRule()) == 5301
+    assert count(LSTMRule(preprocess=identity)) == 5221
+
+
+@pytest.mark.parametrize("shape", [(), (6,), (2, 3), (3, 2, 1)])
+def test_the_shape_of_theta_does_not_matter(shape):
+    flat = gradients(4, max(1, math.prod(shape)))
+    steps = run(LSTMRule(), flat.reshape(4, *shape))
+    assert steps.shape == (4, *shape)
+    torch.testing.assert_close(steps.reshape(flat.shape), run(LSTMRule(), flat))
+
+
+@given(st.permutations(range(8)))
+def test_permuted_coordinates_have_permuted_steps(order):
+    grads, rule = gradients(5, 8), LSTMRule()
+    torch.testing.assert_close(run(rule, grads[:, order]), run(rule, grads)[:, order])
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 5])
+def test_every_coordinate_has_a_memory_of_its_own(tasks):
+    grads, rule = gradients(5, tasks, 3), LSTMRule()
+    alone = [run(rule, grads[:, i : i + 1, j : j + 1]) for i in range(tasks) for j in range(3)]
+    torch.testing.assert_close(run(rule, grads).reshape(5, -1), torch.cat(alone, 1)[..., 0])
+
+
+def test_the_step_depends_on_earlier_gradients():
+    grads = gradients(2, 4)
+    _, remembering = run(LSTMRule(), grads)
+    (fresh,) = run(LSTMRule(), grads[1:])
+    assert not torch.allclose(remembering, fresh)
+
+
+def test_the_arithmetic_is_that_of_torchs_lstm():
+    rule, grads = LSTMRule((5, 3), seed=3), gradients(6, 4)
+    memories = [(torch.zeros(4, 5),) * 2, (torch.zeros(4, 3),) * 2]
+    for grad, step in zip(grads, run(rule, grads), strict=True):
+        x = log_and_sign(grad).T  # [coordinates, features]
+        for layer, cell in enumerate(rule.cells):
+            memories[layer] = cell(x, memories[layer])
+            x = memories[layer][0]
+        torch.testing.assert_close(step, 0.1 * rule.output(x)[:, 0])
+
+
+def test_scale_multiplies_the_step():
+    grads = gradients(3, 4)
+    torch.testing.assert_close(run(LSTMRule(scale=0.3), grads), 3 * run(LSTMRule(), grads))
+
+
+def test_weights_come_from_the_seed_alone():
+    state = torch.get_rng_state()
+    first, again, other = LSTMRule(seed=1), LSTMRule(seed=1), LSTMRule(seed=2)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first.output.weight, again.output.weight)
+    assert not torch.equal(first.output.weight, other.output.weight)
+
+
+def test_gradients_of_another_size_are_refused():
+    rule = LSTMRule()
+    with pytest.raises(ValueError, match="state has 10 coordinates but it was given 12 gradients"):
+        rule(torch.zeros(12), rule.init(torch.zeros(10)))
+
+
+GROUPS = {"even": torch.tensor([0, 2, 4]), "odd": torch.tensor([3, 1])}
+
+
+def test_partitioned_gives_each_group_to_its_rule():
+    grads = gradients(4, 2, 5)
+    rules = {"odd": LSTMRule(seed=1), "even": l2l.Adam(0.1)}
+    steps = run(Partitioned(rules, GROUPS), grads)
+    for name, index in GROUPS.items():
+        torch.testing.assert_close(steps[..., index], run(rules[name], grads[..., index]))
+
+
+def test_partitioned_trains_all_of_its_rules():
+    rule = Partitioned({"even": LSTMRule((3,)), "odd": LSTMRule((2,))}, GROUPS)
+    problem = l2l.Quadratic(5).sample(tasks=3, seed=0)
+    l2l.meta_gradient(rule, problem, 4, l2l.start(rule, problem))
+    assert all(weight.grad.abs().sum() > 0 for weight in rule.parameters())
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"even": GROUPS["even"]}, "there are rules for"),
+        ({"even": GROUPS["even"], "odd": torch.tensor([1])}, "every coordinate of theta exactly"),
+        ({"even": GROUPS["even"], "odd": torch.tensor([1, 2, 3])}, "every coordinate of theta ex"),
+    ],
+)
+def test_groups_that_do_not_fit_are_refused(groups, message):
+    with pytest.raises(ValueError, match=message):
+        Partitioned({"even": nn.Identity(), "odd": nn.Identity()}, groups)
+
+
+def test_theta_that_does_not_fit_the_groups_is_refused():
+    rule = Partitioned({"even": l2l.Adam(), "odd": l2l.Adam()}, GROUPS)
+    with pytest.raises(ValueError, match="theta has 7 columns but the groups hold 5"):
+        rule.init(torch.zeros(2, 7))

@@ -1,0 +1,223 @@
+"""Every family: shapes, gradients, tasks of their own, and the same values from the same seed."""
+
+from functools import cache, partial
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import vector_to_parameters
+
+import l2l_lite as l2l
+from l2l_lite.problems import FAMILIES, generator
+
+each_family = pytest.mark.parametrize("name", FAMILIES)
+
+
+@cache
+def sample(name, tasks=3, seed=0):
+    return FAMILIES[name]().sample(tasks, seed)
+
+
+def moved(problem):
+    noise = torch.randn(problem.theta0.shape, generator=torch.Generator().manual_seed(1))
+    return problem.theta0 + 0.1 * noise
+
+
+@each_family
+def test_shapes(name):
+    problem = sample(name)
+    theta = problem.theta0
+    assert theta.shape == (3, theta.shape[1])
+    assert not theta.requires_grad
+    assert problem.loss(theta, 0).shape == problem.evaluate(theta).shape == (3,)
+    assert not problem.evaluate(theta.clone().requires_grad_()).isnan().any()
+
+
+@each_family
+def test_losses_and_gradients_are_finite_and_not_zero(name):
+    problem = sample(name)
+    for t in (0, 1, 50):
+        loss, grad = l2l.value_and_grad(problem, moved(problem), t)
+        assert loss.isfinite().all()
+        assert grad.isfinite().all()
+        assert (grad.norm(dim=1) > 0).all()
+
+
+@each_family
+def test_tasks_do_not_leak_into_one_another(name):
+    problem, theta = sample(name), moved(sample(name)).requires_grad_()
+    loss = problem.loss(theta, 3)
+    for task in range(3):
+        (grad,) = torch.autograd.grad(loss[task], theta, retain_graph=True)
+        others = torch.arange(3) != task
+        assert grad[task].norm() > 0
+        assert (grad[others] == 0).all()
+
+
+@each_family
+def test_the_same_seed_gives_the_same_tasks_and_minibatches(name):
+    first, again, other = (FAMILIES[name]().sample(3, seed) for seed in (0, 0, 1))
+    assert torch.equal(first.theta0, again.theta0)
+    assert not torch.equal(first.theta0, other.theta0)
+    for t in (0, 7):
+        theta = moved(first)
+        assert torch.equal(first.loss(theta, t), again.loss(theta, t))
+        assert not torch.equal(first.loss(theta, t), other.loss(theta, t))
+
+
+@each_family
+def test_repeated_calls_give_the_same_value_whatever_was_drawn_between(name):
+    problem, theta = sample(name), moved(sample(name))
+    first = problem.loss(theta, 5)
+    problem.loss(theta, 6)
+    torch.randn(10)
+    assert torch.equal(problem.loss(theta, 5), first)
+
+
+@each_family
+def test_tasks_differ(name):
+    theta0 = sample(name).theta0
+    assert not torch.equal(theta0[0], theta0[1])
+    assert len(sample(name).loss(theta0, 0).unique()) == 3
+
+
+@each_family
+def test_gradients_are_those_of_finite_differences(name):
+    problem = sample(name)
+    theta, direction = moved(problem), torch.sign(moved(problem))
+    _, grad = l2l.value_and_grad(problem, theta, 2)
+    above, below = (problem.loss(theta + size * direction, 2) for size in (1e-3, -1e-3))
+    torch.testing.assert_close((grad * direction).sum(1), (above - below) / 2e-3, rtol=0.02, atol=2e-3)
+
+
+@each_family
+def test_every_coordinate_is_in_one_group(name):
+    index = torch.cat(list(FAMILIES[name]().groups.values()))
+    assert torch.equal(index.sort().values, torch.arange(sample(name).theta0.shape[1]))
+
+
+@each_family
+@pytest.mark.parametrize("tasks", [0, -1])
+def test_a_problem_has_at_least_one_task(name, tasks):
+    with pytest.raises(ValueError, match=f"at least one task, but tasks={tasks}"):
+        FAMILIES[name]().sample(tasks, seed=0)
+
+
+def test_every_step_of_every_seed_has_a_generator_of_its_own():
+    keys = [(seed, step) for seed in range(4) for step in range(4)]
+    assert len({torch.randn(1, generator=generator(*key)).item() for key in keys}) == 16
+
+
+def test_a_quadratic_is_the_formula():
+    problem = sample("quadratic")
+    theta = moved(problem)
+    expected = [(W @ row - y).norm() ** 2 for W, row, y in zip(problem.W, theta, problem.y, strict=True)]
+    torch.testing.assert_close(problem.loss(theta), torch.stack(expected))
+    assert torch.equal(problem.loss(theta, 9), problem.loss(theta))
+
+
+# Classifiers: a network in a batch of tasks is the network that a plain loop trains
+
+
+def conv_net():
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 10)
+    )
+
+
+def with_batch_norm():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 10))
+
+
+NETWORKS = {
+    "mlp": partial(l2l.mlp, 64),
+    "deep mlp": partial(l2l.mlp, 64, hidden=7, layers=3, activation=nn.Tanh),
+    "batch norm": with_batch_norm,
+    "conv net": conv_net,
+}
+each_network = pytest.mark.parametrize("make_model", NETWORKS.values(), ids=NETWORKS)
+
+
+def by_a_loop(make_model, theta, images, labels):
+    """Loss of every task, one plain network at a time, with the statistics of its batch."""
+    losses = []
+    for row, x, y in zip(theta, images, labels, strict=True):
+        model = make_model().train()
+        vector_to_parameters(row, model.parameters())
+        losses.append(cross_entropy(model(x), y))
+    return torch.stack(losses)
+
+
+@each_network
+def test_a_batch_of_networks_is_a_loop_over_networks(make_model):
+    problem = l2l.Classifier(make_model, l2l.data.digits8(), batch=32).sample(3, seed=0)
+    images, labels = problem.data.train
+    index = torch.randint(len(labels), (3, 32), generator=generator(0, 4 + 1))
+    theta = moved(problem)
+    expected = by_a_loop(make_model, theta, images[index], labels[index])
+    torch.testing.assert_close(problem.loss(theta, 4), expected, rtol=1e-4, atol=1e-5)
+
+
+@each_network
+def test_held_out_loss_is_a_loop_over_networks(make_model):
+    problem = l2l.Classifier(make_model, l2l.data.digits8()).sample(3, seed=0)
+    theta, (images, labels) = moved(problem), problem.data.test
+    expected = by_a_loop(make_model, theta, [images] * 3, [labels] * 3)
+    torch.testing.assert_close(problem.evaluate(theta), expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+@each_network
+def test_networks_can_be_trained(make_model):
+    problem = l2l.Classifier(make_model, l2l.data.digits8(), batch=32).sample(2, seed=0)
+    losses = l2l.optimize(l2l.Adam(0.03), problem, 25).losses
+    assert (losses[-5:].mean(0) < 0.8 * losses[0]).all()
+
+
+def test_tasks_have_minibatches_of_their_own():
+    problem = sample("digits8")
+    same = problem.theta0[:1].expand(3, -1)
+    assert len(problem.loss(same, 0).unique()) == 3
+    assert len({problem.loss(same, t)[0].item() for t in range(5)}) == 5
+
+
+def test_theta0_is_normal_of_the_given_size():
+    family = l2l.Classifier(partial(l2l.mlp, 64), l2l.data.digits8(), theta0_std=0.5)
+    theta0 = family.sample(8, seed=0).theta0
+    assert theta0.std().item() == pytest.approx(0.5, rel=0.03)
+    assert theta0.mean().item() == pytest.approx(0, abs=0.02)
+
+
+def test_theta0_can_be_what_the_network_itself_draws():
+    family = l2l.Classifier(with_batch_norm, l2l.data.digits8(), theta0_std=None)
+    theta0, again = (family.sample(4, seed=0).theta0 for _ in range(2))
+    assert torch.equal(theta0, again)
+    assert not torch.equal(theta0, family.sample(4, seed=1).theta0)
+    assert not torch.equal(theta0[0], theta0[1])
+    first_layer = theta0[:, : 64 * 8]
+    assert 0.9 / 8 < first_layer.abs().max() <= 1 / 8  # uniform within 1 / √64, as nn.Linear draws it
+    model = with_batch_norm()
+    vector_to_parameters(theta0[0], model.parameters())
+    assert (model[2].weight == 1).all()
+    assert (model[2].bias == 0).all()
+
+
+def test_groups_tell_convolutions_from_the_rest():
+    groups = l2l.Classifier(conv_net, l2l.data.digits8()).groups
+    assert groups["conv"].tolist() == list(range(4 * 1 * 3 * 3))
+    assert len(groups["dense"]) == 4 + 4 + 4 + 36 * 10 + 10
+    assert set(l2l.Classifier(with_batch_norm, l2l.data.digits8()).groups) == {"dense"}
+
+
+def test_a_family_on_other_data():
+    family = FAMILIES["digits8"]()
+    swapped = family.on(family.data.swapped())
+    first, other = family.sample(2, 0), swapped.sample(2, 0)
+    assert torch.equal(first.theta0, other.theta0)
+    assert torch.equal(other.data.train.images, first.data.test.images)
+
+
+def test_the_default_network_is_the_papers():
+    assert sum(p.numel() for p in l2l.mlp().parameters()) == 15_910
+    assert sum(p.numel() for p in l2l.mlp(hidden=40).parameters()) == 31_810
+    assert sum(p.numel() for p in l2l.mlp(layers=2).parameters()) == 16_330

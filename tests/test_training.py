@@ -1,0 +1,378 @@
+"""Meta-training is repeatable, keeps the best φ, survives being killed, and says what went wrong."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from samples import Changed
+
+import l2l_lite as l2l
+from l2l_lite import training
+
+SHORT = {"trajectories": 6, "steps": 6, "unroll_length": 3, "tasks": 2, "validate_every": 2}
+
+
+def make_rule() -> l2l.LSTMRule:
+    return l2l.LSTMRule((4,), l2l.identity)
+
+
+def phi(rule):
+    return {name: weight.clone() for name, weight in rule.state_dict().items()}
+
+
+def train(family=l2l.Quadratic(3), **changes):  # noqa: B008
+    rule = make_rule()
+    return rule, l2l.meta_train(rule, family, **SHORT | changes)
+
+
+def assert_same(first, second):
+    torch.testing.assert_close(first, second, rtol=0, atol=0, equal_nan=True)
+
+
+def test_the_same_seed_gives_the_same_curve_and_the_same_rule():
+    (rule, history), (again, history_again) = train(seed=3), train(seed=3)
+    assert history.losses == history_again.losses
+    assert history.validation == history_again.validation
+    assert_same(phi(rule), phi(again))
+    assert train(seed=4)[1].losses != history.losses
+
+
+def test_meta_training_improves_a_rule():
+    rule, family = l2l.LSTMRule(preprocess=l2l.identity), l2l.Quadratic()
+    fresh = family.sample(tasks=64, seed=5)
+    before = training.score(rule, fresh, 40)
+    l2l.meta_train(rule, family, trajectories=30, steps=40, tasks=16)
+    assert training.score(rule, fresh, 40) < 0.1 * before
+
+
+@dataclass
+class Watched:
+    """A family that notes the seeds it is asked for, and may change what it samples."""
+
+    seeds: list[int]
+    change: object = None
+
+    def sample(self, tasks, seed, device="cpu"):
+        self.seeds.append(seed)
+        problem = l2l.Quadratic(3).sample(tasks, seed, device)
+        return self.change(problem, seed) if self.change else problem
+
+
+def test_training_tasks_are_never_validation_tasks_nor_those_of_small_seeds():
+    for seed in (0, 1, 7):
+        train(Watched(seeds := []), seed=seed)
+        validation, *rest = seeds
+        assert validation < training.FIRST_TRAINING_SEED <= min(rest)
+        assert len(set(rest)) == SHORT["trajectories"]
+
+
+def test_the_rate_decays_and_windows_are_truncated(monkeypatch):
+    rates, windows = [], []
+    step, meta_gradient = torch.optim.Adam.step, training.meta_gradient
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self))
+    )
+    monkeypatch.setattr(
+        training, "meta_gradient", lambda *args: (windows.append(args[2]), meta_gradient(*args))[1]
+    )
+    train(steps=7, lr=0.1, final_lr=0.001)
+    assert windows == [3, 3, 1] * 6
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == 0.1
+    assert 0.001 < rates[-1] < 0.003
+
+
+# The best φ is kept
+
+
+def scores(monkeypatch, values):
+    """Let meta-training see these scores; gives the list of φ that it scored."""
+    seen, remaining = [], iter(values)
+    monkeypatch.setattr(training, "score", lambda rule, *_: (seen.append(phi(rule)), next(remaining))[1])
+    return seen
+
+
+@pytest.mark.parametrize(("values", "best"), [((3, 1, 2), 1), ((1, 2, 3), 0), ((3, 2, 1), 2)])
+def test_the_best_weights_are_kept(monkeypatch, values, best):
+    seen = scores(monkeypatch, values)
+    rule, history = train()
+    assert history.validation == list(values)
+    assert_same(phi(rule), seen[best])
+    assert_same(history.best, seen[best])
+
+
+def test_training_stops_early_when_validation_no_longer_improves(monkeypatch):
+    seen = scores(monkeypatch, [3, 1, 2, 2, 0, 0])
+    rule, history = train(trajectories=12, patience=2)
+    assert history.validation == [3, 1, 2, 2]
+    assert len(history.losses) == 8
+    assert_same(phi(rule), seen[1])
+
+
+def test_the_last_trajectory_is_validated_too():
+    assert len(train(trajectories=5)[1].validation) == 3
+    assert len(train(trajectories=6)[1].validation) == 3
+
+
+@given(st.lists(st.sampled_from([1.0, 2.0, 3.0, float("inf")]), max_size=6), st.integers(1, 4))
+def test_stale_counts_scores_since_the_best(values, patience):
+    since_best = len(values) - 1 - max((i for i, v in enumerate(values) if v == min(values)), default=-1)
+    history = training.History(validation=values)
+    assert history.stale(patience) == bool(values and since_best >= patience)
+    assert not history.stale(None)
+
+
+# Interrupted and resumed
+
+
+class Interrupted(Exception):
+    """Stands for a power cut."""
+
+
+@pytest.mark.parametrize("done", [0, 1, 3, 5])
+def test_interrupted_while_saving_and_resumed_gives_the_same_rule(tmp_path, monkeypatch, done):
+    path, replace, saves = tmp_path / "run.pt", os.replace, []
+
+    def cut(partial, target):
+        if len(saves) == done:
+            Path(partial).write_bytes(Path(partial).read_bytes()[:100])
+            raise Interrupted
+        saves.append(target)
+        replace(partial, target)
+
+    monkeypatch.setattr(training.os, "replace", cut)
+    with pytest.raises(Interrupted):
+        train(checkpoint=path)
+    monkeypatch.undo()
+    rule, history = train(checkpoint=path)
+    expected, expected_history = train()
+    assert history.losses == expected_history.losses
+    assert_same(phi(rule), phi(expected))
+
+
+@settings(max_examples=8, deadline=None)
+@given(moment=st.integers(0, 62))
+def test_interrupted_at_any_pass_and_resumed_gives_the_same_rule(tmp_path_factory, moment):
+    path = tmp_path_factory.mktemp("run") / "run.pt"
+    passes = iter(range(moment))
+
+    def cut(problem, seed):
+        return Changed(problem, {"loss": lambda theta, t: (next(passes), problem.loss(theta, t))[1]})
+
+    with pytest.raises(StopIteration):
+        train(Watched([], cut), checkpoint=path, seed=1)
+    rule, history = train(Watched([]), checkpoint=path, seed=1)
+    expected, expected_history = train(Watched([]), seed=1)
+    assert history.losses == expected_history.losses
+    assert history.validation == expected_history.validation
+    assert_same(phi(rule), phi(expected))
+
+
+LONG = {"trajectories": 100, "steps": 10, "unroll_length": 5, "tasks": 2, "validate_every": 10}
+
+
+def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
+    path = tmp_path / "run.pt"
+    program = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from pathlib import Path; from test_training import LONG, train\n"
+        f"train(checkpoint=Path({str(path)!r}), **LONG)"
+    )
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}  # sums round alike
+    process = subprocess.Popen([sys.executable, "-c", program], env=os.environ | threads)
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.3))
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    done = len(torch.load(path, weights_only=True)["history"]["losses"])
+    assert 0 < done < LONG["trajectories"]
+    rule, history = train(checkpoint=path, **LONG)
+    expected, expected_history = train(**LONG)
+    assert history.losses == expected_history.losses
+    assert_same(phi(rule), phi(expected))
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    rule, history = train(checkpoint=tmp_path / "run.pt")
+    again, history_again = train(Watched(seeds := []), checkpoint=tmp_path / "run.pt")
+    assert len(seeds) == 1  # for validation
+    assert history_again.losses == history.losses
+    assert_same(phi(again), phi(rule))
+
+
+def test_nothing_but_the_checkpoint_is_left_behind(tmp_path):
+    train(checkpoint=tmp_path / "run.pt")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+
+
+def test_checkpoints_that_differ_in_their_ending_do_not_meet(tmp_path, monkeypatch):
+    partials, replace = set(), os.replace
+    monkeypatch.setattr(training.os, "replace", lambda a, b: (partials.add(a), replace(a, b)))
+    for seed in (0, 1):
+        train(seed=seed, checkpoint=tmp_path / f"run.{seed}")
+    assert len(partials) == 2
+
+
+def one_sentence(error) -> bool:
+    text = str(error.value)
+    return "\n" not in text and len(text) < 250
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr", 0.02), ("seed", 1), ("steps", 9), ("tasks", 3)])
+def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, name, value):
+    path = tmp_path / "run.pt"
+    train(checkpoint=path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match=rf"run.pt was made with other settings \({name}\)") as error:
+        train(checkpoint=path, **{name: value})
+    assert one_sentence(error)
+    assert path.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_rule_is_refused(tmp_path):
+    train(checkpoint=tmp_path / "run.pt")
+    with pytest.raises(ValueError, match=r"run.pt holds the weights of another rule") as error:
+        l2l.meta_train(l2l.LSTMRule((5,)), l2l.Quadratic(3), **SHORT, checkpoint=tmp_path / "run.pt")
+    assert one_sentence(error)
+
+
+DAMAGES = {
+    "cut in half": lambda content: content[: len(content) // 2],
+    "without its end": lambda content: content[:-1],
+    "empty": lambda content: b"",
+    "text": lambda content: b"hello",
+    "altered": lambda content: content[:2000] + bytes(255 - b for b in content[2000:2500]) + content[2500:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_refused_in_one_sentence(tmp_path, damage):
+    path = tmp_path / "run.pt"
+    train(checkpoint=path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint; delete it") as error:
+        train(checkpoint=path)
+    assert one_sentence(error)
+
+
+@pytest.mark.parametrize("content", [{"weights": torch.zeros(3)}, [1, 2], {"settings": {}}])
+def test_another_file_of_torch_is_no_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "run.pt")
+    with pytest.raises(ValueError, match=r"run.pt (is not a whole checkpoint|was made with other)") as error:
+        train(checkpoint=tmp_path / "run.pt")
+    assert one_sentence(error)
+
+
+def test_a_checkpoint_runs_no_code_when_it_is_read(tmp_path):
+    torch.save({"settings": make_rule()}, tmp_path / "run.pt")  # a pickled object
+    with pytest.raises(ValueError, match="not a whole checkpoint"):
+        train(checkpoint=tmp_path / "run.pt")
+
+
+# NaN and Inf
+
+
+def loss_turns(value, from_seed, to_seed=10**12):
+    """Tasks whose loss is as it should be, but for those of some seeds."""
+
+    def change(problem, seed):
+        bad = value if from_seed <= seed < to_seed else 1.0
+        return Changed(problem, {"loss": lambda theta, t: bad * problem.loss(theta, t)})
+
+    return Watched([], change)
+
+
+FIRST = training.FIRST_TRAINING_SEED
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_training_that_turns_nan_says_so_and_keeps_the_best_rule(monkeypatch, value):
+    scored, score = [], training.score
+
+    def watched(rule, *rest):
+        scored.append((score(rule, *rest), phi(rule)))
+        return scored[-1][0]
+
+    monkeypatch.setattr(training, "score", watched)
+    rule, family = make_rule(), loss_turns(value, FIRST + 4)
+    with pytest.raises(FloatingPointError, match=r"after 14 trajectories: .* NaN or Inf") as error:
+        l2l.meta_train(rule, family, **SHORT | {"trajectories": 40})
+    assert one_sentence(error)
+    assert len(scored) == 7
+    assert_same(phi(rule), min(scored, key=lambda pair: pair[0])[1])
+    assert all(weight.isfinite().all() for weight in rule.parameters())
+
+
+def test_a_short_run_in_which_everything_broke_off_says_so_too():
+    with pytest.raises(FloatingPointError, match="NaN or Inf"):
+        train(loss_turns(float("nan"), FIRST), trajectories=3)
+
+
+def nan_gradient(problem, seed):
+    """Finite losses, but at the last step of one trajectory a gradient that is not."""
+    if seed != FIRST + 2:
+        return problem
+    bend = lambda theta, t: 0 * (theta - theta).sqrt().sum(-1) if t == SHORT["steps"] else 0  # noqa: E731
+    return Changed(problem, {"loss": lambda theta, t: problem.loss(theta, t) + bend(theta, t)})
+
+
+@pytest.mark.parametrize(
+    "family", [loss_turns(float("nan"), FIRST + 2, FIRST + 3), Watched([], nan_gradient)]
+)
+def test_a_trajectory_that_breaks_off_is_skipped(monkeypatch, family):
+    seen = scores(monkeypatch, range(6))
+    _, history = train(family, validate_every=1)
+    assert [loss != loss for loss in history.losses] == [False, False, True, False, False, False]
+    assert all(weight.isfinite().all() for weights in seen for weight in weights.values())
+    if family.change is not nan_gradient:
+        assert_same(seen[2], seen[1])
+
+
+def test_a_score_that_is_not_finite_is_the_worst():
+    problem = l2l.Quadratic(3).sample(2, 0)
+    assert training.score(l2l.GradientDescent(1e30), problem, 5) == float("inf")
+
+
+# Settings that cannot be meant
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("trajectories", "steps", "unroll_length", "tasks", "lr", "final_lr", "clip"),
+        *("validate_every", "validation_tasks"),
+    ],
+)
+@pytest.mark.parametrize("value", [0, -1])
+def test_settings_that_are_not_positive_are_refused(name, value):
+    rule = make_rule()
+    before = phi(rule)
+    with pytest.raises(ValueError, match=rf"{name.removeprefix('validation_')}\b.*{value}"):
+        l2l.meta_train(rule, l2l.Quadratic(3), **SHORT | {name: value})
+    assert_same(phi(rule), before)
+
+
+def test_theta0_without_a_task_axis_is_refused():
+    problem = Changed(l2l.Quadratic(3).sample(2, 0), {"theta0": torch.zeros(3)})
+    with pytest.raises(ValueError, match=r"theta0 must be \[tasks, dim\]") as error:
+        l2l.optimize(make_rule(), problem, 3)
+    assert one_sentence(error)
+
+
+def test_a_loss_that_is_not_one_value_a_task_is_refused():
+    problem = l2l.Quadratic(3).sample(2, 0)
+    mean = Changed(problem, {"loss": lambda theta, t: problem.loss(theta, t).mean()})
+    with pytest.raises(ValueError, match=r"loss.*\[tasks\]") as error:
+        l2l.optimize(make_rule(), mean, 3)
+    assert one_sentence(error)
