@@ -61,7 +61,8 @@ def test_commands_exist() -> None:
     """Every `make` target and `l2l` command that README names."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert all(
-        re.search(rf"^{target}:", makefile, re.MULTILINE) for target in re.findall(r"`?make (\w+)", README)
+        re.search(rf"^{target}:", makefile, re.MULTILINE)
+        for target in re.findall(r"(?:^|`)make (\w+)", README, re.MULTILINE)
     )
     lines = re.findall(r"^l2l (\w+)(?: \w+)?((?: --\w+)?)", README, re.MULTILINE)
     assert len(lines) >= 4
