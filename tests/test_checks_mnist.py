@@ -37,14 +37,14 @@ RIGHT = [
     (check.memory, 80 * 15_910),
     (check.ahead_until, ahead_until),
     (check.tanh_family, family(activation=nn.Tanh)),
-    (check.relu, {"sigmoid": 90.0, "ReLU": 40.0}),
+    (check.step_length, {1.0: 0.5, 0.3: 0.2, 0.1: 0.3}),
 ]
 STUBS = [
     (check.plateau, None),
     (check.memory, None),
     (check.ahead_until, stub),
     (check.tanh_family, None),
-    (check.relu, None),
+    (check.step_length, None),
 ]
 WRONG = [
     (check.plateau, 1, "natural"),
@@ -58,8 +58,9 @@ WRONG = [
     (check.tanh_family, mlp(), "Classifier"),
     (check.tanh_family, family(), "Tanh"),
     (check.tanh_family, family(hidden=40, activation=nn.Tanh), "coordinates"),
-    (check.relu, {"sigmoid": 40.0, "ReLU": 90.0}, "own activation"),
-    (check.relu, {"tanh": 40.0, "ReLU": 90.0}, "name"),
+    (check.step_length, {0.3: 0.2}, "at least three"),
+    (check.step_length, {1.0: 0.2, 0.3: 0.2, 0.1: 0.3}, "fresh copy"),
+    (check.step_length, {1.0: 0.5, 0.3: 0.3, 0.1: 0.2}, "smaller"),
 ]
 
 

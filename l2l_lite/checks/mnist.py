@@ -92,17 +92,17 @@ def tanh_family(answer: Any) -> None:
         right("the same network but for its activation")
 
 
-def relu(answer: Mapping[str, float]) -> None:
-    """Meta-training on ReLU networks against meta-training on sigmoid ones."""
-    if missing(answer, 'summed losses on ReLU networks, {"sigmoid": ..., "ReLU": ...}'):
+def step_length(answer: Mapping[float, float]) -> None:
+    """Final losses on ReLU networks by a factor on every step, with the best one inside."""
+    if missing(answer, "a dictionary from the factor on each step to the final loss"):
         return
-    if set(answer) != {"sigmoid", "ReLU"}:
-        wrong('name the two rules by what they were trained on: "sigmoid" and "ReLU"')
-        return
-    sigmoid, own = float(answer["sigmoid"]), float(answer["ReLU"])
-    if not math.isfinite(own):
-        wrong("the rule that was trained on ReLU diverged: try another meta-seed or a lower scale")
-    elif own < sigmoid:
-        right("trained on ReLU it is better there: the LSTM can do it, it had not been asked to")
+    losses = {float(factor): float(loss) for factor, loss in answer.items()}
+    best = min(losses, key=lambda factor: losses[factor], default=1.0)
+    if len(losses) < 3 or 1.0 not in losses:
+        wrong("try at least three factors, among them 1, the rule as it is")
+    elif best >= 1:
+        wrong(f"{best:g} is best? Multiply `scale` before `optimize`, on a fresh copy from the zoo each time")
+    elif best == min(losses):
+        wrong(f"the best factor, {best:g}, is the smallest that you tried: try smaller ones too")
     else:
-        wrong("is each rule trained on its own activation, and are both tested on ReLU networks?")
+        right(f"{best:g} is best: the direction serves on ReLU too, and the steps are too long there")
