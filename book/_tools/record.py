@@ -65,9 +65,11 @@ def normalise(notebook: NotebookNode) -> None:
 
 def with_few_colours(png: str) -> str:
     """The same picture (base64) with 128 colours: line plots look alike and take half the space."""
-    picture = Image.open(BytesIO(b64decode(png))).convert("RGB").quantize(128, dither=Image.Dither.NONE)
-    smaller = BytesIO()
-    picture.save(smaller, "png", optimize=True)
+    picture, smaller = Image.open(BytesIO(b64decode(png))), BytesIO()
+    if picture.mode == "P":  # done before; once more would change it again
+        return png
+    few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    few.save(smaller, "png", optimize=True)
     return b64encode(smaller.getvalue()).decode() if smaller.tell() < len(png) * 3 / 4 else png
 
 
