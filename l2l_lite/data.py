@@ -3,7 +3,8 @@
 import os
 import shutil
 import sys
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,12 @@ from torch import Tensor
 def device() -> torch.device:
     """The GPU if PyTorch sees one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def generator(*key: int) -> torch.Generator:
+    """A random generator that depends on `key` alone; it draws on the CPU, so devices agree."""
+    (seed,) = np.random.SeedSequence(key).generate_state(1)
+    return torch.Generator().manual_seed(int(seed))
 
 
 class Examples(NamedTuple):
@@ -41,6 +48,24 @@ class Data(NamedTuple):
     def swapped(self) -> "Data":
         """Train on what was held out, and hold out what was trained on."""
         return Data(self.test, self.train)
+
+    def only(self, labels: Sequence[int]) -> "Data":
+        """The examples of these labels, which become 0, 1, ... in the order given.
+
+        Raises ValueError for no labels, for one given twice, and for one that has no examples.
+        """
+        known = set(self.train.labels.tolist()) & set(self.test.labels.tolist())
+        if not labels or len(set(labels)) < len(labels) or not set(labels) <= known:
+            raise ValueError(
+                f"choose different labels among {sorted(known)}, at least one, not {list(labels)}"
+            )
+        return Data(*(_only(part, labels) for part in self))
+
+
+def _only(part: Examples, labels: Sequence[int]) -> Examples:
+    chosen = torch.tensor(labels, device=part.labels.device)
+    examples, number = (part.labels[:, None] == chosen).nonzero(as_tuple=True)
+    return Examples(part.images[examples], number)
 
 
 @cache
@@ -78,6 +103,17 @@ def cifar10() -> Data:
     return _torchvision("CIFAR10")
 
 
+def origin(name: str) -> str:
+    """Which copy of a full set ("MNIST" or "CIFAR10") is in the folder: a card must say so."""
+    root = _root()
+    suffixes = sorted({path.suffix for path in root.glob("train/*/*")})
+    return f"{name}, a folder of {', '.join(suffixes)} files" if suffixes else f"{name}, torchvision's files"
+
+
+def _root() -> Path:
+    return Path(os.environ.get("L2L_DATA") or Path.home() / ".cache" / "l2l_lite")
+
+
 def _split(images: np.ndarray, labels: np.ndarray, train: int) -> Data:
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
     x = torch.tensor(images, dtype=torch.float32)[order]
@@ -85,12 +121,9 @@ def _split(images: np.ndarray, labels: np.ndarray, train: int) -> Data:
     return Data(Examples(x[:train], y[:train]), Examples(x[train:], y[train:]))
 
 
-_SHAPES = {"MNIST": (1, 28, 28), "CIFAR10": (3, 32, 32)}
-
-
 def _torchvision(name: str) -> Data:
     datasets = import_torchvision("torchvision.datasets")
-    root = Path(os.environ.get("L2L_DATA") or Path.home() / ".cache" / "l2l_lite")
+    root = _root()
     make = getattr(datasets, name)
     try:
         parts = [make(root, train=train) for train in (True, False)]
@@ -124,25 +157,41 @@ def _download(make: Any, root: Path, name: str) -> None:
 
 
 def _image_folders(datasets: ModuleType, root: Path, name: str) -> Data:
-    mode = "L" if _SHAPES[name][0] == 1 else "RGB"
+    mode, side = {"MNIST": ("L", 28), "CIFAR10": ("RGB", 32)}[name]
     folders = [root / part for part in ("train", "test")]
     for folder in folders:
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no folder {folder}; it must hold one folder of images a class")
-    parts = [datasets.ImageFolder(folder, lambda image: image.convert(mode)) for folder in folders]
+    read = partial(_read, mode=mode, side=side, name=name)
+    try:
+        parts = [datasets.ImageFolder(folder, loader=read) for folder in folders]
+    except FileNotFoundError as error:
+        reason = " ".join(str(error).split())
+        raise FileNotFoundError(f"each class must have a folder of images in {root}: {reason}") from error
     if parts[0].classes != parts[1].classes:
         raise ValueError(f"{root}/train and {root}/test must hold the same classes")
-    data = Data(*(_examples(part) for part in parts))
-    if (shape := tuple(data.train.images.shape[1:])) != _SHAPES[name]:
-        raise ValueError(f"{root}/train is not {name}: images are {shape}, those of {name} {_SHAPES[name]}")
-    return data
+    return Data(*(_examples(part) for part in parts))
+
+
+def _read(path: str, mode: str, side: int, name: str) -> Any:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if image.size != (side, side):
+                size = "×".join(map(str, image.size))
+                raise ValueError(f"{path} is not {name}: it has {size} pixels, but {name} {side}×{side}")
+            return image.convert(mode)
+    except OSError as error:
+        raise ValueError(f"{path} is not a picture, or a damaged one") from error
 
 
 def _examples(dataset: Any) -> Examples:
     images, labels = zip(*dataset, strict=True)
     pixels = np.stack([np.asarray(image) for image in images])
     pixels = pixels[:, None] if pixels.ndim == 3 else pixels.transpose(0, 3, 1, 2)
-    return Examples(torch.tensor(pixels, dtype=torch.float32) / 255, torch.tensor(labels))
+    # As they lie in memory, channels last: convolutions on a CPU are faster so.
+    return Examples(torch.from_numpy(pixels) / 255, torch.tensor(labels))
 
 
 _schemas: list[torch.library.Library] = []  # must live as long as torchvision does

@@ -95,6 +95,10 @@ class Partitioned(UpdateRule):
         if not torch.equal(every, torch.arange(len(every))):
             raise ValueError("the groups must hold every coordinate of theta exactly once")
 
+    def on(self, groups: Mapping[str, Tensor]) -> "Partitioned":
+        """The same rules for the groups of another network; the weights are shared, not copied."""
+        return Partitioned(dict(self.rules.items()), groups)
+
     def init(self, theta: Tensor) -> State:
         dim = sum(len(index) for index in self.groups.values())
         if theta.shape[-1] != dim:

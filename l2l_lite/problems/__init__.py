@@ -3,15 +3,30 @@
 from collections.abc import Callable
 from functools import partial
 
-from l2l_lite import data
-from l2l_lite.problems.base import Family, Problem, generator
-from l2l_lite.problems.classifier import Classifier, mlp
+from l2l_lite import data, pictures
+from l2l_lite.data import generator
+from l2l_lite.problems.base import Family, Problem
+from l2l_lite.problems.classifier import Classifier, conv_net, mlp, parameter_groups
+from l2l_lite.problems.neural_art import NeuralArt
 from l2l_lite.problems.quadratic import Quadratic
 
 FAMILIES: dict[str, Callable[[], Family]] = {
     "quadratic": Quadratic,
     "digits8": lambda: Classifier(partial(mlp, 64), data.digits8()),
     "mnist": lambda: Classifier(mlp, data.mnist()),
+    "crops": lambda: Classifier(conv_net, pictures.crops(), batch=64, theta0_std=None),
+    "neural-art": lambda: NeuralArt([pictures.photo("chelsea")], pictures.square(pictures.strokes(), 32), 32),
 }
 
-__all__ = ["FAMILIES", "Classifier", "Family", "Problem", "Quadratic", "generator", "mlp"]
+__all__ = [
+    "FAMILIES",
+    "Classifier",
+    "Family",
+    "NeuralArt",
+    "Problem",
+    "Quadratic",
+    "conv_net",
+    "generator",
+    "mlp",
+    "parameter_groups",
+]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,12 +32,6 @@ class Family(Protocol):
     def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> Problem:
         """`tasks` tasks; the same seed gives the same tasks and the same minibatches."""
         ...
-
-
-def generator(*key: int) -> torch.Generator:
-    """A random generator that depends on `key` alone; it draws on the CPU, so devices agree."""
-    (seed,) = np.random.SeedSequence(key).generate_state(1)
-    return torch.Generator().manual_seed(int(seed))
 
 
 def check_tasks(tasks: int) -> None:
