@@ -111,7 +111,7 @@ def origin(name: str) -> str:
 
 
 def _root() -> Path:
-    return Path(os.environ.get("L2L_DATA") or Path.home() / ".cache" / "l2l_lite")
+    return Path(os.environ.get("L2L_DATA") or "~/.cache/l2l_lite").expanduser()
 
 
 def _split(images: np.ndarray, labels: np.ndarray, train: int) -> Data:

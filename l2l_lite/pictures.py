@@ -1,6 +1,5 @@
 """Photographs from installed packages, pictures drawn by code, and any picture as a tensor."""
 
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -73,13 +72,14 @@ def picture(source: str | Path | np.ndarray | Tensor) -> Tensor:
 
 
 def _read(path: Path) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
             if image.mode[0] in "IF":  # grey in 16 bits or floats, which `convert` would clip to bytes
                 return np.asarray(image) / (65535 if image.mode[0] == "I" else 1)
-            return np.asarray(image.convert("RGBA" if image.has_transparency_data else "RGB"))
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no file {path}") from None
     except (UnidentifiedImageError, OSError) as error:
@@ -132,7 +132,7 @@ def strokes(size: int = 256, count: int = 1500, seed: int = 0) -> Tensor:
 
 
 @cache
-def crops(names: Sequence[str] = tuple(PHOTOS), train: int = 500, test: int = 100, size: int = 32) -> Data:
+def crops(names: tuple[str, ...] = tuple(PHOTOS), train: int = 500, test: int = 100, size: int = 32) -> Data:
     """Labelled crops of photographs, size×size: the label says from which photograph.
 
     `train` and `test` of each photograph, whose smaller side is scaled to 8 crops. Held-out crops come

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import shutil
 import socket
 import struct
 import threading
@@ -68,6 +69,41 @@ def test_no_digit_is_lost_in_the_split():
 def test_the_split_is_the_same_every_time():
     first, again = data.digits8.__wrapped__(), data.digits8.__wrapped__()
     assert all(map(torch.equal, (*first.train, *first.test), (*again.train, *again.test)))
+
+
+def some(labels, start=0):
+    """Examples whose images are numbered from `start`."""
+    images = start + torch.arange(len(labels))[:, None, None, None]
+    return data.Examples(images, torch.tensor(labels))
+
+
+NUMBERED = data.Data(some([3, 0, 7, 3, 5, 0]), some([0, 3, 3, 7], start=100))
+
+
+def test_only_some_labels_in_a_new_order():
+    for labels in ([3, 0], (3, 0)):
+        train, test = NUMBERED.only(labels)
+        assert train.images.flatten().tolist() == [0, 1, 3, 5]
+        assert train.labels.tolist() == [0, 1, 0, 1]
+        assert test.images.flatten().tolist() == [100, 101, 102]
+        assert test.labels.tolist() == [1, 0, 0]
+    assert NUMBERED.train.labels.tolist() == [3, 0, 7, 3, 5, 0]
+
+
+def test_only_one_label_and_all_labels():
+    assert NUMBERED.only([7]).train.labels.tolist() == [0]
+    digits = data.digits8()
+    everything = digits.only(range(10))
+    assert all(map(torch.equal, (*digits.train, *digits.test), (*everything.train, *everything.test)))
+    backwards = digits.only(range(9, -1, -1))
+    assert torch.equal(backwards.train.labels, 9 - digits.train.labels)
+
+
+@pytest.mark.parametrize("labels", [[], [3, 3], [3, 1], [-1], [5], ()])  # 5 has no held-out examples
+def test_labels_that_cannot_be_chosen(labels):
+    with pytest.raises(ValueError, match=r"choose different labels among .0, 3, 7., at") as error:
+        NUMBERED.only(labels)
+    assert one_sentence(error).endswith(str(list(labels)))
 
 
 def test_swapped_and_moved():
@@ -217,6 +253,84 @@ def test_a_folder_with_train_but_without_test_says_so(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*test") as error:
         cifar10()
     one_sentence(error)
+
+
+def test_a_folder_with_test_but_without_train_says_so(tmp_path, monkeypatch):
+    image_folder(tmp_path, parts=["test"])
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds neither a whole CIFAR10") as error:
+        cifar10()
+    one_sentence(error)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_class_without_images_says_so(tmp_path, monkeypatch, part, whole):
+    image_folder(tmp_path)
+    for path in (tmp_path / part / "b").iterdir():
+        path.unlink()
+    if not whole:
+        shutil.rmtree(tmp_path / part)
+        (tmp_path / part).mkdir()
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="each class must have a folder of images in") as error:
+        cifar10()
+    assert str(tmp_path) in one_sentence(error)
+
+
+BROKEN = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "a text": lambda content: b"no picture",
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN.values(), ids=BROKEN)
+def test_a_broken_image_is_named(tmp_path, monkeypatch, damage):
+    image_folder(tmp_path)
+    path = tmp_path / "test" / "b" / "1.png"
+    path.write_bytes(damage(path.read_bytes()))
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match="is not a picture, or a damaged one") as error:
+        cifar10()
+    assert one_sentence(error).startswith(str(path))
+
+
+def test_an_image_of_another_size_is_named(tmp_path, monkeypatch):
+    image_folder(tmp_path)
+    path = tmp_path / "train" / "b" / "0.png"
+    Image.new("RGB", (32, 31)).save(path)
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match="is not CIFAR10: it has 32×31 pixels") as error:
+        cifar10()
+    assert one_sentence(error).startswith(str(path))
+
+
+def test_images_with_alpha_grey_and_palette_are_read_as_colours(tmp_path, monkeypatch):
+    image_folder(tmp_path)
+    for k, mode in enumerate(("RGBA", "L")):
+        Image.new("RGB", (32, 32), (51, 51, 51)).convert(mode).save(tmp_path / "train" / "a" / f"{k}.png")
+    Image.new("RGB", (32, 32), (51, 51, 51)).convert("P").save(tmp_path / "train" / "b" / "0.png")
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    images = cifar10().train.images[:3]
+    torch.testing.assert_close(images, torch.full((3, 3, 32, 32), 0.2))
+
+
+def test_origin_tells_the_copies_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    assert data.origin("CIFAR10") == "CIFAR10, torchvision's files"
+    image_folder(tmp_path)
+    assert data.origin("CIFAR10") == "CIFAR10, a folder of .png files"
+    Image.new("RGB", (32, 32)).save(tmp_path / "train" / "a" / "9.jpg")
+    assert data.origin("CIFAR10") == "CIFAR10, a folder of .jpg, .png files"
+
+
+def test_images_lie_in_memory_with_channels_last(tmp_path, monkeypatch):
+    image_folder(tmp_path)
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    images = cifar10().train.images
+    assert images.dtype == torch.float32
+    assert images.is_contiguous(memory_format=torch.channels_last)
 
 
 def damaged(files):

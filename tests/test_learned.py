@@ -1,6 +1,7 @@
 """Preprocessing, the coordinatewise LSTM, and a rule for each group of coordinates."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 
 import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
+from l2l_lite.zoo.recipes import RECIPES
 
 
 def run(rule, grads):
@@ -143,3 +145,62 @@ def test_theta_that_does_not_fit_the_groups_is_refused():
     rule = Partitioned({"even": l2l.Adam(), "odd": l2l.Adam()}, GROUPS)
     with pytest.raises(ValueError, match="theta has 7 columns but the groups hold 5"):
         rule.init(torch.zeros(2, 7))
+
+
+# The same rules for another network
+
+OTHER = {"even": torch.tensor([1]), "odd": torch.tensor([2, 0])}
+
+
+def test_on_other_groups_the_rules_are_the_same():
+    rule = Partitioned({"even": LSTMRule((3,), seed=1), "odd": LSTMRule((2,), seed=2)}, GROUPS)
+    moved, grads = rule.on(OTHER), gradients(4, 2, 3)
+    assert dict(moved.named_parameters()).keys() == dict(rule.named_parameters()).keys()
+    assert all(weight is shared for weight, shared in zip(moved.parameters(), rule.parameters(), strict=True))
+    steps = run(moved, grads)
+    for name, index in OTHER.items():
+        torch.testing.assert_close(steps[..., index], run(rule.rules[name], grads[..., index]))
+    assert run(rule, gradients(4, 2, 5)).shape == (4, 2, 5)  # the original keeps its groups
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"even": torch.tensor([0, 1])}, "there are rules for .'even', 'odd'. but groups .'even'."),
+        (OTHER | {"third": torch.tensor([3])}, "there are rules for"),
+        ({"even": torch.tensor([0, 1]), "odd": torch.tensor([1, 2])}, "every coordinate of theta exactly"),
+        ({"even": torch.tensor([0]), "odd": torch.tensor([2])}, "every coordinate of theta exactly"),
+    ],
+)
+def test_other_groups_that_do_not_fit_are_refused(groups, message):
+    rule = Partitioned({"even": l2l.Adam(), "odd": l2l.Adam()}, GROUPS)
+    with pytest.raises(ValueError, match=message) as error:
+        rule.on(groups)
+    assert "\n" not in str(error.value)
+
+
+def test_the_pair_of_the_zoo_trains_a_network_of_five_classes():
+    pair = RECIPES["cifar10"].make_rule(0)
+    images = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    examples = l2l.data.Examples(images, torch.arange(8) % 5)
+    family = l2l.Classifier(partial(l2l.conv_net, 5), l2l.data.Data(examples, examples), 4, theta0_std=None)
+    problem = family.sample(2, seed=0)
+    with pytest.raises(ValueError, match="theta has 22485 columns but the groups hold 22650"):
+        l2l.start(pair, problem)
+    moved = pair.on(family.groups)
+    at = l2l.optimize(moved, problem, 1)
+    step = at.theta - problem.theta0
+    assert (step != 0).float().mean() > 0.99
+    _, grad = l2l.value_and_grad(problem, problem.theta0, 0)
+    for name, index in family.groups.items():
+        rule = pair.rules[name]
+        expected, _ = rule(grad[:, index], rule.init(problem.theta0[:, index]))
+        torch.testing.assert_close(step[:, index], expected, rtol=1e-3, atol=1e-6)
+    same = RECIPES["cifar10-held-out"].make_rule(0)  # made for five classes
+    assert all(torch.equal(same.groups[name], index) for name, index in moved.groups.items())
+
+
+def test_the_seeds_of_a_pair_are_all_different():
+    first, second = (RECIPES["cifar10"].make_rule(seed).rules.values() for seed in (0, 1))
+    weights = [rule.output.weight for rule in (*first, *second)]
+    assert len({weight.detach().numpy().tobytes() for weight in weights}) == 4
