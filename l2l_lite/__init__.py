@@ -1,10 +1,10 @@
 """Learning to learn by gradient descent by gradient descent, small enough to read in an evening."""
 
-from l2l_lite import checks, data, objectives, plots, problems, zoo
+from l2l_lite import anatomy, checks, claims, data, features, objectives, pictures, plots, problems, zoo
 from l2l_lite.data import device
 from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, summed_loss, tune
 from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
-from l2l_lite.problems import FAMILIES, Classifier, Quadratic, mlp
+from l2l_lite.problems import FAMILIES, Classifier, NeuralArt, Quadratic, conv_net, mlp
 from l2l_lite.rules import Adam, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
 from l2l_lite.torch_optim import TorchOptimizer
 from l2l_lite.training import meta_train
@@ -22,15 +22,20 @@ __all__ = [
     "LSTMRule",
     "Momentum",
     "Nesterov",
+    "NeuralArt",
     "Partitioned",
     "Quadratic",
     "RMSProp",
     "TorchOptimizer",
     "UpdateRule",
+    "anatomy",
     "checks",
+    "claims",
     "compare",
+    "conv_net",
     "data",
     "device",
+    "features",
     "final_loss",
     "identity",
     "log_and_sign",
@@ -39,6 +44,7 @@ __all__ = [
     "mlp",
     "objectives",
     "optimize",
+    "pictures",
     "plots",
     "problems",
     "ratio",

@@ -1,6 +1,8 @@
 """Train and test the learned optimizers of l2l_lite, and time the code."""
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +13,14 @@ import l2l_lite as l2l
 from l2l_lite import bench as benchmark
 from l2l_lite.evaluation import CRITERIA
 from l2l_lite.problems import FAMILIES, Family
-from l2l_lite.training import meta_train
+from l2l_lite.rules import UpdateRule
+from l2l_lite.training import History, meta_train
 from l2l_lite.zoo import cards
-from l2l_lite.zoo.recipes import Test
+from l2l_lite.zoo.recipes import Recipe
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
+Out = Annotated[Path, typer.Option(help="Folder for checkpoints, weights and cards.")]
 Name = Annotated[str, typer.Argument(help="An entry of the zoo; `l2l zoo` lists them.")]
 Device = Annotated[str, typer.Option(help="cpu or cuda; auto takes a GPU if there is one.")]
 Steps = Annotated[int, typer.Option(min=1, help="Updates of each task.")]
@@ -33,36 +37,77 @@ def main() -> None:
 
 @app.command()
 def train(
-    name: Name,
-    out: Annotated[Path, typer.Option(help="Folder for checkpoints, weights and card.")] = Path("runs"),
+    names: Annotated[list[str], typer.Argument(help="Entries of the zoo; `l2l zoo` lists them.")],
+    out: Out = Path("runs"),
     seed: Annotated[list[int] | None, typer.Option(help="Only this meta-seed, without a card.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Meta-train an entry of the zoo by its recipe, and write its weights and its card."""
-    recipe, where = l2l.zoo.recipe(name), _device(device)
-    seeds = seed or recipe.seeds
-    checkpoints = {s: out / f"{name}-{s}.pt" for s in seeds}
-    if not resume and (old := [str(path) for path in checkpoints.values() if path.exists()]):
+    """Meta-train entries of the zoo by their recipes, and write their weights and their cards.
+
+    Entries that are tested on the same tasks, such as the three of CIFAR-10, share the tuned baselines.
+    """
+    recipes, where = {name: l2l.zoo.recipe(name) for name in names}, _device(device)
+    checkpoints = {(name, s): out / f"{name}-{s}.pt" for name in names for s in seed or recipes[name].seeds}
+    files = [file for path in checkpoints.values() for file in (path, _refined(path))]
+    if not resume and (old := [str(file) for file in files if file.exists()]):
         raise ValueError(f"{', '.join(old)} exists; add --resume to go on from there, or delete it")
     out.mkdir(parents=True, exist_ok=True)
-    trained = {}
-    for s, path in checkpoints.items():
+    trained: dict[str, dict[int, tuple[UpdateRule, History]]] = {name: {} for name in names}
+    for (name, s), path in checkpoints.items():
         typer.echo(f"{name}, meta-seed {s}, on {where}")
-        rule, family = recipe.make_rule(s), recipe.make_family()
-        try:
-            history = meta_train(
-                rule, family, **recipe.training, seed=s, device=where, checkpoint=path, progress=True
-            )
-        except KeyboardInterrupt:
-            typer.echo(f"\nstopped; the checkpoint is {path}; go on with the same command and --resume")
-            raise typer.Exit(130) from None
-        trained[s] = (rule, history)
-    if seed is None:
-        typer.echo("testing against tuned baselines, which takes a while")
-        card = cards.make_card(name, recipe, trained, where)
-        cards.write_entry(card, trained[card["shipped_seed"]][0], out)
+        trained[name][s] = _meta_train(recipes[name], s, where, path)
+    for name in names if seed is None else []:
+        typer.echo(f"testing {name} against tuned baselines, which takes a while")
+        card = cards.make_card(name, recipes[name], trained[name], where)
+        cards.write_entry(card, trained[name][card["shipped_seed"]][0], out)
         typer.echo(f"wrote {out / name}.safetensors and {out / name}.json")
+
+
+def _meta_train(recipe: Recipe, seed: int, device: torch.device, path: Path) -> tuple[UpdateRule, History]:
+    rule, family = recipe.make_rule(seed), recipe.make_family()
+    shared: dict[str, Any] = {"device": device, "progress": True}
+    try:
+        history = meta_train(rule, family, **recipe.training, seed=seed, checkpoint=path, **shared)
+        if recipe.refine:
+            settings = {**recipe.training, **recipe.refine}
+            # Other tasks than in the first meta-training.
+            second = meta_train(
+                rule, family, **settings, seed=1000 + seed, checkpoint=_refined(path), **shared
+            )
+            better = min(second, history, key=lambda one: min(one.validation))
+            history = replace(better, seconds=history.seconds + second.seconds)
+            rule.load_state_dict(history.best)
+    except KeyboardInterrupt:
+        typer.echo(f"\nstopped; the checkpoint is {path}; go on with the same command and --resume")
+        raise typer.Exit(130) from None
+    return rule, history
+
+
+def _refined(path: Path) -> Path:
+    return path.with_suffix(".refined.pt")
+
+
+@app.command()
+def features(out: Out = Path("runs"), device: Device = "auto") -> None:
+    """Train the small network whose layers neural art can use, on CIFAR-10, and write it with its card."""
+    where = _device(device)
+    data = l2l.data.cifar10().to(where)
+    out.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    model = l2l.features.train(data)
+    card = {
+        "command": "l2l features",
+        "data": l2l.data.origin("CIFAR10"),
+        "accuracy": l2l.features.accuracy(model, data.test),
+        "seconds": round(time.perf_counter() - begin),
+        "device": cards.device_name(where),
+        "versions": cards.versions(),
+    }
+    l2l.features.write(model, card, out)
+    typer.echo(
+        f"{card['accuracy']:.1%} of the test set are right; wrote {out}/features.safetensors and .json"
+    )
 
 
 @app.command()
@@ -75,8 +120,10 @@ def evaluate(
 ) -> None:
     """Compare a rule of the zoo with tuned baselines on fresh tasks."""
     where, rule = _device(device), l2l.zoo.load(name)
-    make_family = _family(family) if family else l2l.zoo.recipe(name).make_family
-    test = Test(make_family, steps=steps, tasks=tasks)
+    recipe = l2l.zoo.recipe(name)
+    make_family = _family(family) if family else recipe.make_family
+    like = next(iter(recipe.tests.values()))  # tune baselines as for the card
+    test = replace(like, make_family=make_family, steps=steps, tasks=tasks)
     result = cards.run_test(test, {0: rule.to(where)}, 0, where)
     for line in _table(result):
         typer.echo(line)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ def folder(tmp_path, monkeypatch):
     family = lambda: l2l.Quadratic(3)  # noqa: E731
     tiny = Recipe(
         summary="a tiny rule",
+        data=lambda: "drawn for a test",
         make_family=family,
         make_rule=lambda seed: l2l.LSTMRule((3,), l2l.identity, seed=seed),
         training={"trajectories": 6, "steps": 5, "validate_every": 2, "validation_tasks": 2},
@@ -58,6 +60,7 @@ def test_train_evaluate_and_list_an_entry(capsys, folder):
     assert sorted(path.name for path in folder.iterdir()) == [
         *("tiny-0.pt", "tiny-1.pt", "tiny.json", "tiny.safetensors")
     ]
+    assert l2l.zoo.card("tiny")["data"] == "drawn for a test"
     shipped = l2l.zoo.card("tiny")["shipped_seed"]
     expected = weights(f"tiny-{shipped}.pt")
     torch.testing.assert_close(dict(l2l.zoo.load("tiny").state_dict()), expected, rtol=0, atol=0)
@@ -88,6 +91,23 @@ def test_one_seed_is_trained_without_a_card(capsys, folder):
     code, _, _ = run(capsys, "train", "tiny", "--seed", "1", "--out", "here", "--device", "cpu")
     assert code == 0
     assert [path.name for path in (folder / "here").iterdir()] == ["tiny-1.pt"]
+
+
+def test_refining_starts_from_the_best_and_keeps_the_better(capsys, monkeypatch):
+    refine = {"trajectories": 4, "lr": 1e-3}
+    monkeypatch.setitem(RECIPES, "tiny", replace(RECIPES["tiny"], seeds=(0,), refine=refine))
+    assert run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")[0] == 0
+    first, second = (torch.load(file, weights_only=True) for file in ("tiny-0.pt", "tiny-0.refined.pt"))
+    assert (second["settings"]["trajectories"], second["settings"]["lr"]) == (4, 1e-3)
+    assert second["settings"]["steps"] == first["settings"]["steps"]
+    better = min(first["history"], second["history"], key=lambda history: min(history["validation"]))
+    torch.testing.assert_close(dict(l2l.zoo.load("tiny").state_dict()), better["best"], rtol=0, atol=0)
+    card = l2l.zoo.card("tiny")
+    assert card["refine"] == refine
+    assert card["validation"]["0"] == min(better["validation"])
+    code, _, err = run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")
+    assert code == 2
+    assert "tiny-0.refined.pt exists" in err
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_resume_goes_on(capsys, monkeypatch):
@@ -139,7 +159,7 @@ def test_an_unknown_family_names_the_known_ones(capsys):
     run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")
     code, _, err = run(capsys, "evaluate", "tiny", "--family", "digits", "--device", "cpu")
     assert code == 2
-    assert err == "l2l: there is no family named 'digits'; choose one of quadratic, digits8, mnist\n"
+    assert err == f"l2l: there is no family named 'digits'; choose one of {', '.join(l2l.FAMILIES)}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--steps", "0"], ["--tasks", "-1"], ["--colour", "red"]])

@@ -68,7 +68,7 @@ def with_few_colours(png: str) -> str:
     picture, smaller = Image.open(BytesIO(b64decode(png))), BytesIO()
     if picture.mode == "P":  # done before; once more would change it again
         return png
-    few = picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    few = picture.convert("RGB").quantize(128, kmeans=1, dither=Image.Dither.NONE)
     few.save(smaller, "png", optimize=True)
     return b64encode(smaller.getvalue()).decode() if smaller.tell() < len(png) * 3 / 4 else png
 

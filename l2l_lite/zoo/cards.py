@@ -5,6 +5,7 @@ import json
 import math
 import platform
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,7 +16,9 @@ from torch import Tensor
 
 import l2l_lite
 from l2l_lite.evaluation import BASELINES, CRITERIA, Tuned, ratio, tune
-from l2l_lite.problems import Classifier
+from l2l_lite.learned import Partitioned
+from l2l_lite.problems import Problem
+from l2l_lite.problems.classifier import ClassifierProblem
 from l2l_lite.rules import UpdateRule
 from l2l_lite.training import History
 from l2l_lite.trajectory import Trajectory, optimize
@@ -37,11 +40,13 @@ def make_card(
         "command": f"l2l train {name}",
         "rule": repr(rules[shipped]),
         "training": dict(recipe.training),
+        "refine": dict(recipe.refine),
+        "data": recipe.data(),
         "shipped_seed": shipped,
         "validation": {seed: min(history.validation) for seed, (_, history) in trained.items()},
         "seconds": {seed: round(history.seconds) for seed, (_, history) in trained.items()},
         "device": device_name(device),
-        "versions": {"l2l_lite": l2l_lite.__version__, "torch": torch.__version__},
+        "versions": versions(),
         "tests": {label: run_test(test, rules, shipped, device) for label, test in recipe.tests.items()},
     }
 
@@ -61,26 +66,45 @@ def run_test(
     test: Test, rules: Mapping[int, UpdateRule], shipped: int, device: torch.device
 ) -> dict[str, Any]:
     """Ratios of the learned rules to the best tuned baseline, and the shipped rule's curves."""
-    family = test.make_family()
-    tuning = family.sample(test.tuning_tasks, TUNING_SEED, device)
-    fresh = family.sample(test.tasks, TEST_SEED, device)
-    tuned = {label: tune(makers, tuning, steps=test.steps) for label, makers in BASELINES.items()}
+    fresh, baselines = _baselines(test, device)
     tested = rules if test.every_seed else {shipped: rules[shipped]}
-    learned = {seed: optimize(rule, fresh, test.steps) for seed, rule in tested.items()}
+    learned = {seed: optimize(_fit(rule, test), fresh, test.steps) for seed, rule in tested.items()}
     result: dict[str, Any] = {"steps": test.steps, "tasks": test.tasks}
-    if isinstance(family, Classifier):
+    if isinstance(fresh, ClassifierProblem):
         stuck = {seed: (run.losses[-1] > STUCK).float().mean() for seed, run in learned.items()}
         result["stuck"] = _rounded(stuck)
-    for criterion in CRITERIA:
-        best = {label: candidates[criterion] for label, candidates in tuned.items()}
-        runs = {label: optimize(one.rule, fresh, test.steps) for label, one in best.items()}
+    for criterion, tuned in baselines.items():
+        runs = {label: run for label, (_, run) in tuned.items()}
         result[criterion] = _ratios(criterion, learned, runs)
-        result[criterion]["tuned"] = {label: _settings(one) for label, one in best.items()}
+        result[criterion]["tuned"] = {label: _settings(one) for label, (one, _) in tuned.items()}
+        values = CRITERIA[criterion](learned[shipped].losses)
+        result[criterion]["values"] = [_round(value) for value in values]  # to compare cards with each other
         if criterion == "final":  # the one by which the paper tunes its baselines
             shown = {"learned": learned[shipped]} | runs
             held_out = {label: fresh.evaluate(run.theta).mean() for label, run in shown.items()}
             result |= {"curves": _curves(shown), "held_out": _rounded(held_out)}
     return result
+
+
+@cache  # for entries that are tested on the same tasks
+def _baselines(
+    test: Test, device: torch.device
+) -> tuple[Problem, dict[str, dict[str, tuple[Tuned, Trajectory]]]]:
+    """Fresh tasks, and for each criterion and baseline the tuned rule and its run on them."""
+    family = test.make_family()
+    tuning = family.sample(test.tuning_tasks, TUNING_SEED, device)
+    fresh = family.sample(test.tasks, TEST_SEED, device)
+    results: dict[str, dict[str, tuple[Tuned, Trajectory]]] = {criterion: {} for criterion in CRITERIA}
+    for label, makers in BASELINES.items():
+        runs: dict[UpdateRule, Trajectory] = {}  # one rule may be the best by both
+        for criterion, tuned in tune(makers, tuning, steps=test.steps, rates=test.rates).items():
+            runs[tuned.rule] = runs.get(tuned.rule) or optimize(tuned.rule, fresh, test.steps)
+            results[criterion][label] = tuned, runs[tuned.rule]
+    return fresh, results
+
+
+def _fit(rule: UpdateRule, test: Test) -> UpdateRule:
+    return rule.on(test.make_family().groups) if isinstance(rule, Partitioned) else rule
 
 
 def _ratios(
@@ -128,4 +152,10 @@ def device_name(device: torch.device) -> str:
     """What a card says of the hardware."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU ({platform.machine()}), {threads} thread{'s' if threads > 1 else ''}"
+
+
+def versions() -> dict[str, str]:
+    """What a card says of the software."""
+    return {"l2l_lite": l2l_lite.__version__, "torch": torch.__version__}
