@@ -1,0 +1,103 @@
+"""The checks on neural art: a tick for the solution, silence for the stub, a reason for a wrong answer."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from l2l_lite import pictures
+from l2l_lite.checks import neural_art as check
+from l2l_lite.problems import Problem
+from l2l_lite.trajectory import value_and_grad
+
+
+def stub(*arguments: Any) -> Any: ...
+
+
+def shuffled(maps: Tensor, order: Tensor) -> Tensor:
+    return maps.flatten(2)[:, :, order].reshape(maps.shape)
+
+
+def each_channel_by_itself(maps: Tensor, order: Tensor) -> Tensor:
+    flat = maps.flatten(2)
+    return torch.stack([flat[:, k].roll(k, dims=-1) for k in range(flat.shape[1])], dim=1).reshape(maps.shape)
+
+
+def gradients(problem: Problem) -> tuple[Tensor, Tensor]:
+    first, second = (value_and_grad(problem, problem.theta0, t)[1][0] for t in (1, 2))
+    return first, second
+
+
+def noise(problem: Problem) -> Tensor:
+    first, second = gradients(problem)
+    return (second - first).norm() / first.norm()
+
+
+def absolute(problem: Problem) -> Tensor:
+    first, second = gradients(problem)
+    return (second - first).norm()
+
+
+def length(problem: Problem) -> Tensor:
+    return gradients(problem)[0].norm()
+
+
+checkers = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).float().expand(3, -1, -1)
+
+RIGHT = [
+    (check.coordinates, 49_152),
+    (check.shuffled, shuffled),
+    (check.noise, noise),
+    (check.trade, {3: (1.0, 0.01), 12: (0.9, 0.05), 50: (0.6, 0.2)}),
+    (check.own_style, checkers),
+]
+STUBS = [
+    (check.coordinates, None),
+    (check.shuffled, stub),
+    (check.noise, stub),
+    (check.trade, None),
+    (check.own_style, None),
+]
+WRONG = [
+    (check.coordinates, 128**2, "three colours"),
+    (check.coordinates, 12_288, "64×64"),
+    (check.coordinates, 5301, "weights φ"),
+    (check.shuffled, lambda maps, order: maps, "nothing"),
+    (check.shuffled, lambda maps, order: maps.flatten(2), "shape"),
+    (check.shuffled, each_channel_by_itself, "same way"),
+    (check.noise, absolute, "divide"),
+    (check.noise, length, "quadratic"),
+    (check.noise, lambda problem: 0, "same step"),
+    (check.noise, lambda problem: problem.theta0, "one number"),
+    (check.trade, {12: 0.9}, "pair"),
+    (check.trade, {12: (1.0, 0.1)}, "three"),
+    (check.trade, {3: (0.01, 1.0), 12: (0.05, 0.9), 50: (0.2, 0.6)}, "content loss first"),
+    (check.trade, {3: (1.0, 0.2), 12: (0.9, 0.1), 50: (0.6, 0.05)}, "spread"),
+    (check.own_style, "holiday.jpg", "tensor"),
+    (check.own_style, checkers[:, :8], "16"),
+    (check.own_style, 255 * checkers, "255"),
+    (check.own_style, torch.ones(3, 32, 32, dtype=torch.uint8), "flat"),
+    (check.own_style, torch.full((3, 32, 32), 0.5), "flat"),
+    (check.own_style, pictures.square(pictures.strokes(), 64), "strokes"),
+]
+
+
+@pytest.mark.parametrize(("ask", "answer"), RIGHT)
+def test_right_answers(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(answer)
+    assert capsys.readouterr().out.startswith("✓")
+
+
+@pytest.mark.parametrize(("ask", "answer"), STUBS)
+def test_stubs(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(answer)
+    assert capsys.readouterr().out.startswith("not answered yet")
+
+
+@pytest.mark.parametrize(("ask", "answer", "reason"), WRONG)
+def test_wrong_answers(ask: Any, answer: Any, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(answer)
+    said = capsys.readouterr().out
+    assert said.startswith("✗")
+    assert reason in said
