@@ -201,4 +201,4 @@ def _runs(measured: Measured) -> list[Interval]:
 
 
 def _text(value: float) -> str:
-    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 or float(value).is_integer() else f"{value:.3g}"
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 or float(value).is_integer() else f"{value:.4g}"
