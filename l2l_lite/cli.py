@@ -136,7 +136,7 @@ def zoo() -> None:
         card = l2l.zoo.card(name)
         label, test = next(iter(card["tests"].items()))
         ratios = ", ".join(f"{test[c]['median_ratio']:.2f} in {c} loss" for c in CRITERIA)
-        typer.echo(f"{name:12}{card['summary']}; {label}, over the best tuned baseline: {ratios}")
+        typer.echo(f"{name:18}{card['summary']}; {label}, over the best tuned baseline: {ratios}")
 
 
 @app.command()
