@@ -1,11 +1,12 @@
 """Learning to learn by gradient descent by gradient descent, small enough to read in an evening."""
 
 from l2l_lite import anatomy, checks, claims, data, features, objectives, pictures, plots, problems, zoo
-from l2l_lite.data import device
 from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, summed_loss, tune
+from l2l_lite.hardware import device
 from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
 from l2l_lite.problems import FAMILIES, Classifier, NeuralArt, Quadratic, conv_net, mlp
 from l2l_lite.rules import Adam, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
+from l2l_lite.seeds import generator, global_draws
 from l2l_lite.torch_optim import TorchOptimizer
 from l2l_lite.training import meta_train
 from l2l_lite.trajectory import meta_gradient, optimize, start, unroll, value_and_grad
@@ -37,6 +38,8 @@ __all__ = [
     "device",
     "features",
     "final_loss",
+    "generator",
+    "global_draws",
     "identity",
     "log_and_sign",
     "meta_gradient",

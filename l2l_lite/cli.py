@@ -12,6 +12,7 @@ import typer
 import l2l_lite as l2l
 from l2l_lite import bench as benchmark
 from l2l_lite.evaluation import CRITERIA
+from l2l_lite.hardware import device_name
 from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import UpdateRule
 from l2l_lite.training import History, meta_train
@@ -101,7 +102,7 @@ def features(out: Out = Path("runs"), device: Device = "auto") -> None:
         "data": l2l.data.origin("CIFAR10"),
         "accuracy": l2l.features.accuracy(model, data.test),
         "seconds": round(time.perf_counter() - begin),
-        "device": cards.device_name(where),
+        "device": device_name(where),
         "versions": cards.versions(),
     }
     l2l.features.write(model, card, out)
@@ -149,9 +150,7 @@ def bench(
     M is the MNIST network with one task, Q are quadratics; both with windows of 20 steps.
     """
     where = _device(device)
-    typer.echo(
-        f"{cards.device_name(where)}, PyTorch {torch.__version__}, median of {rounds} turns, ms a task-step"
-    )
+    typer.echo(f"{device_name(where)}, PyTorch {torch.__version__}, median of {rounds} turns, ms a task-step")
     for line in benchmark.rows(where, rounds):
         typer.echo(line)
 

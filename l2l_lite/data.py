@@ -17,17 +17,6 @@ import torch
 from torch import Tensor
 
 
-def device() -> torch.device:
-    """The GPU if PyTorch sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def generator(*key: int) -> torch.Generator:
-    """A random generator that depends on `key` alone; it draws on the CPU, so devices agree."""
-    (seed,) = np.random.SeedSequence(key).generate_state(1)
-    return torch.Generator().manual_seed(int(seed))
-
-
 class Examples(NamedTuple):
     """Images [n, channels, height, width] in [0, 1], and their labels [n]."""
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, cross_entropy, pad, relu
 from tqdm import trange
 
-from l2l_lite.data import Data, Examples, generator
+from l2l_lite.data import Data, Examples
+from l2l_lite.seeds import generator
 
 # From pictures [n, 3, h, w] to the maps [n, channels, height, width] of each layer.
 Features = Callable[[Tensor], list[Tensor]]

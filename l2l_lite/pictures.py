@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from l2l_lite.data import Data, Examples, generator
+from l2l_lite.data import Data, Examples
+from l2l_lite.seeds import generator
 
 # Each with who made it and its licence; the first eight come with scikit-image, the others with scikit-learn.
 PHOTOS = {

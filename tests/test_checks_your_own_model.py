@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 import l2l_lite as l2l
 from l2l_lite.checks import your_own_model as check
-from l2l_lite.problems import generator
+from l2l_lite.seeds import generator
 
 
 class Loop(l2l.LSTMRule):

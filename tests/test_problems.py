@@ -11,7 +11,8 @@ from torch.nn.utils import vector_to_parameters
 
 import l2l_lite as l2l
 from l2l_lite.data import Data, Examples
-from l2l_lite.problems import FAMILIES, generator
+from l2l_lite.problems import FAMILIES
+from l2l_lite.seeds import generator
 
 each_family = pytest.mark.parametrize("name", FAMILIES)
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 
 from l2l_lite import data, pictures
-from l2l_lite.data import generator
 from l2l_lite.problems.base import Family, Problem
 from l2l_lite.problems.classifier import Classifier, conv_net, mlp, parameter_groups
 from l2l_lite.problems.neural_art import NeuralArt
@@ -26,7 +25,6 @@ __all__ = [
     "Problem",
     "Quadratic",
     "conv_net",
-    "generator",
     "mlp",
     "parameter_groups",
 ]

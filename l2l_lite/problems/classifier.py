@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call, replace_all_batch_norm_modules_, vmap
 from torch.nn.functional import cross_entropy
 
-from l2l_lite.data import Data, generator
+from l2l_lite.data import Data
 from l2l_lite.problems.base import check_tasks
+from l2l_lite.seeds import generator
 
 
 def mlp(

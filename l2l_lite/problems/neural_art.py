@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from l2l_lite.data import generator
 from l2l_lite.features import Features, FilterBank
 from l2l_lite.pictures import check_size, random_crops, resize
 from l2l_lite.problems.base import check_tasks
+from l2l_lite.seeds import generator
 
 
 def gram(maps: Tensor) -> Tensor:

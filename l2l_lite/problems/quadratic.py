@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from l2l_lite.data import generator
 from l2l_lite.problems.base import check_tasks
+from l2l_lite.seeds import generator
 
 
 @dataclass

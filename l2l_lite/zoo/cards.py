@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import platform
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 
 import l2l_lite
 from l2l_lite.evaluation import BASELINES, CRITERIA, Tuned, ratio, tune
+from l2l_lite.hardware import device_name
 from l2l_lite.learned import Partitioned
 from l2l_lite.problems import Problem
 from l2l_lite.problems.classifier import ClassifierProblem
@@ -146,14 +146,6 @@ def _rounded(values: Mapping[Any, float | Tensor]) -> dict[Any, float]:
 
 def _round(value: float | Tensor) -> float:
     return float(f"{float(value):.4g}")
-
-
-def device_name(device: torch.device) -> str:
-    """What a card says of the hardware."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    threads = torch.get_num_threads()
-    return f"CPU ({platform.machine()}), {threads} thread{'s' if threads > 1 else ''}"
 
 
 def versions() -> dict[str, str]:
