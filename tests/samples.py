@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,27 +40,57 @@ def quadratics(tasks: int = 3, dim: int = 5, seed: int = 0) -> QuadraticProblem:
 
 
 class ReadsTheta(UpdateRule):
-    """Weight decay with a bend: a rule that needs θ keeps its own copy in its state."""
+    """Weight decay with a bend, which looks at θ."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.tensor([0.01, 0.1], dtype=torch.float64))
 
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        lr, decay = self.weights
+        return -lr * grad - decay * theta.sin(), state
+
+
+class Remembers(ReadsTheta):
+    """The same from a copy of θ in its state."""
+
     def init(self, theta: Tensor) -> State:
         return (theta,)
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
-        (theta,) = state
-        lr, decay = self.weights
-        step = -lr * grad - decay * theta.sin()
-        return step, (theta + step,)
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        step, _ = super().forward(grad, (), state[0])
+        return step, (state[0] + step,)
 
 
 LEARNED: dict[str, Callable[[], UpdateRule]] = {
     "LSTM": lambda: LSTMRule((6, 4), seed=1).double(),
     "LSTM on raw gradients": lambda: LSTMRule((6, 4), identity, seed=1).double(),
     "reads theta": ReadsTheta,
+    "remembers theta": Remembers,
 }
+
+
+class Memory(NamedTuple):
+    """A state of a form of its own."""
+
+    mean: Tensor
+    rest: dict[str, object]
+
+
+class Counting(UpdateRule):
+    """Momentum with its memory in a NamedTuple that holds a dict with a counter and a tensor of integers."""
+
+    def __init__(self, lr: float | Tensor) -> None:
+        super().__init__()
+        self.lr = lr
+
+    def init(self, theta: Tensor) -> State:
+        return Memory(torch.zeros_like(theta), {"steps": 0, "seen": torch.zeros((), dtype=torch.int64)})
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        mean = 0.9 * state.mean + self.lr * grad
+        rest = {"steps": state.rest["steps"] + 1, "seen": state.rest["seen"] + 1}
+        return -mean, Memory(mean, rest)
 
 
 @dataclass
