@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import address
+import chromium
 import nbformat
 import pytest
 import record
@@ -96,7 +97,6 @@ def test_book_is_light() -> None:
 
 # The pages, in a browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -105,9 +105,9 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    executable = chromium.find()
     if executable is None:
-        pytest.fail("Chromium is missing: install the Debian package `chromium`")
+        pytest.fail("Chromium is missing: `make chromium` gets it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
         yield browser
