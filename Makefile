@@ -37,7 +37,8 @@ strict-book: $(INSTALLED)
 	$(MAKE) book
 
 nbval: $(INSTALLED)
-	$(PYTEST) $(NBVAL) book
+	notebooks=$$($(BIN)/python book/_tools/alone.py) && \
+		PYTHONPATH="$(CURDIR)/_build/alone/site" $(PYTEST) $(NBVAL) $$notebooks
 
 test-book: $(INSTALLED)
 	$(PYTEST) tests/test_book.py
