@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from l2l_lite import LSTMRule, Quadratic, UpdateRule, identity, rules
+import l2l_lite as l2l
+from l2l_lite import LSTMRule, Quadratic, UpdateRule, identity, learned, rules
 from l2l_lite.problems.quadratic import QuadraticProblem
 from l2l_lite.rules import State
 
@@ -18,17 +19,24 @@ HAND_MADE: dict[str, type[UpdateRule]] = {
     for name, rule in inspect.getmembers(rules, inspect.isclass)
     if issubclass(rule, UpdateRule) and rule is not UpdateRule
 }
-COUNTERPARTS = {
-    "GradientDescent": lambda params, lr: torch.optim.SGD(params, lr),
+# A rule with the name of an optimizer of PyTorch is that optimizer; these have other names there.
+COUNTERPARTS = {name: getattr(torch.optim, name, None) for name in HAND_MADE} | {
+    "GradientDescent": torch.optim.SGD,
     "Momentum": lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9),
     "Nesterov": lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9, nesterov=True),
     "RMSProp": torch.optim.RMSprop,
-    "Adam": torch.optim.Adam,
+}
+
+# Every learned rule that needs no arguments enters by its line in learned/__init__.py.
+META_LEARNED: dict[str, type[UpdateRule]] = {
+    name: rule
+    for name, rule in inspect.getmembers(learned, inspect.isclass)
+    if issubclass(rule, UpdateRule) and rule is not l2l.Partitioned
 }
 
 ALL_RULES: dict[str, Callable[[], UpdateRule]] = {
     **{name: lambda rule=rule: rule(lr=0.01) for name, rule in HAND_MADE.items()},
-    "LSTM": LSTMRule,
+    **META_LEARNED,
     "LSTM on raw gradients": lambda: LSTMRule((4,), identity),
 }
 
@@ -63,6 +71,7 @@ class Remembers(ReadsTheta):
 
 
 LEARNED: dict[str, Callable[[], UpdateRule]] = {
+    **{name: lambda rule=rule: rule().double() for name, rule in META_LEARNED.items()},
     "LSTM": lambda: LSTMRule((6, 4), seed=1).double(),
     "LSTM on raw gradients": lambda: LSTMRule((6, 4), identity, seed=1).double(),
     "reads theta": ReadsTheta,
