@@ -43,7 +43,7 @@ def test_steps_have_the_shape_of_theta(name, shape):
     rule, theta = ALL_RULES[name](), torch.randn(shape)
     state = rule.init(theta)
     for _ in range(3):
-        step, state = rule(torch.ones(shape), state)
+        step, state = rule(torch.ones(shape), state, theta)
         assert step.shape == shape
         assert step.isfinite().all()
 
@@ -52,18 +52,18 @@ def test_steps_have_the_shape_of_theta(name, shape):
 def test_all_memory_is_in_the_state(name):
     rule, theta = ALL_RULES[name](), torch.zeros(4)
     grads = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
-    first, state = rule(grads[0], rule.init(theta))
-    rule(grads[1], state)  # must change neither the rule nor the state
-    again, state_again = rule(grads[0], rule.init(theta))
+    first, state = rule(grads[0], rule.init(theta), theta)
+    rule(grads[1], state, theta)  # must change neither the rule nor the state
+    again, state_again = rule(grads[0], rule.init(theta), theta)
     assert torch.equal(first, again)
-    assert torch.equal(rule(grads[2], state)[0], rule(grads[2], state_again)[0])
+    assert torch.equal(rule(grads[2], state, theta)[0], rule(grads[2], state_again, theta)[0])
 
 
 @pytest.mark.parametrize("name", HAND_MADE)
 def test_a_zero_gradient_at_the_start_moves_nothing(name):
     theta = torch.zeros(4)
     rule = HAND_MADE[name](lr=0.1)
-    assert torch.equal(rule(theta, rule.init(theta))[0], theta)
+    assert torch.equal(rule(theta, rule.init(theta), theta)[0], theta)
 
 
 @pytest.mark.parametrize("name", HAND_MADE)
