@@ -18,7 +18,7 @@ from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, su
 from l2l_lite.hardware import device
 from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
 from l2l_lite.problems import FAMILIES, Classifier, NeuralArt, Quadratic, conv_net, mlp
-from l2l_lite.rules import Adam, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
+from l2l_lite.rules import Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
 from l2l_lite.seeds import generator, global_draws
 from l2l_lite.torch_optim import TorchOptimizer
 from l2l_lite.training import meta_train
@@ -32,6 +32,7 @@ __all__ = [
     "FAMILIES",
     "RATES",
     "Adam",
+    "AdamW",
     "Classifier",
     "GradientDescent",
     "LSTMRule",

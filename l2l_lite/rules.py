@@ -125,3 +125,27 @@ class Adam(UpdateRule):
         mean_hat = mean / (1 - beta1**count)
         square_hat = square / (1 - beta2**count)
         return -self.lr * mean_hat / (square_hat.sqrt() + self.eps), (mean, square, count)
+
+
+class AdamW(Adam):
+    """Adam, and a pull of θ towards zero that no running mean sees (Loshchilov & Hutter, 2019).
+
+    θ ← θ - lr (m̂ / (√v̂ + eps) + weight_decay θ). It looks at θ, and raises ValueError where it is not
+    given.
+    """
+
+    def __init__(
+        self,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float | Tensor = 1e-2,
+    ):
+        super().__init__(lr, betas, eps)
+        self.weight_decay = weight_decay
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        if theta is None:
+            raise ValueError("AdamW decays theta, so it must see it: call rule(grad, state, theta)")
+        step, state = super().forward(grad, state)
+        return step - self.lr * self.weight_decay * theta, state
