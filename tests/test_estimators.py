@@ -1,5 +1,7 @@
 """Estimators of the meta-gradient are right on average, each in its own sense."""
 
+import inspect
+
 import pytest
 import torch
 from samples import LEARNED, quadratics
@@ -10,12 +12,18 @@ from l2l_lite import estimators, objectives
 from l2l_lite.estimators.es import moved
 from l2l_lite.trajectory import start
 
-EACH = {
-    "truncated BPTT": estimators.TruncatedBPTT(),
-    "sampled": estimators.TruncatedBPTT(one_in=2),
-    "ES": estimators.ES(pairs=2),
-}
-each = pytest.mark.parametrize("estimator", EACH.values(), ids=EACH)
+# Every estimator enters by its line in estimators/__init__.py.
+EACH = [
+    *(
+        estimator()
+        for _, estimator in inspect.getmembers(estimators, inspect.isclass)
+        if estimator is not estimators.Estimator
+    ),
+    estimators.TruncatedBPTT(one_in=2),
+    estimators.ES(pairs=2),
+    estimators.PES(pairs=2),
+]
+each = pytest.mark.parametrize("estimator", EACH, ids=repr)
 
 
 @each
@@ -122,6 +130,36 @@ def test_evolution_strategies_are_right_within_a_window_and_blind_beyond_it():
     within, whole = exact(*LAST, from_start=False), exact(*LAST, from_start=True)
     assert abs(mean - within) < 4 * error + 1e-3 * abs(within)
     assert abs(mean - whole) > 10 * error
+
+
+def test_persistent_evolution_strategies_see_the_whole_trajectory():
+    mean, error = mean_and_error(estimates(estimators.PES(std=0.01), 4000))
+    within, whole = exact(*LAST, from_start=False), exact(*LAST, from_start=True)
+    assert abs(mean - whole) < 4 * error + 1e-3 * abs(whole)
+    assert abs(mean - within) > 10 * error
+
+
+def test_truncated_backpropagation_is_exact_within_a_window():
+    # With ∂∇/∂φ = 0, so that the losses of a window depend on α through its steps alone, each once.
+    (found,) = estimates(estimators.TruncatedBPTT(), 1).tolist()
+    rule, problem = learned_rate(), Bowl()
+    at = l2l.optimize(rule, problem, STEPS * (WINDOWS - 1))
+    l2l.unroll(rule, problem, STEPS, at).losses[-STEPS:].sum().backward()
+    assert found == pytest.approx(float(rule.lr.grad))
+
+
+def test_pairs_go_on_where_their_own_rules_led_them():
+    rule, problem, pes = learned_rate(), Bowl(), estimators.PES(pairs=3, std=0.01)
+    at, rng = pes.start(rule, problem), l2l.generator(0)
+    for _ in range(2):
+        at = pes.window(rule, problem, STEPS, at, objectives.uniform, rng)
+    assert at.losses.shape == (2 * STEPS + 1, 1)
+    ends = [float(run.theta[0, 0]) for pair in at.pairs for run in (pair.plus, pair.minus)]
+    assert len(set(ends)) == 6
+    one = at.pairs[0]
+    assert not torch.equal(one.plus.losses, one.minus.losses)
+    losses = torch.stack([run.losses for pair in at.pairs for run in (pair.plus, pair.minus)])
+    torch.testing.assert_close(at.losses, losses.mean(dim=0))
 
 
 def test_evolution_strategies_take_the_trajectory_of_phi():
