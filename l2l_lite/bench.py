@@ -1,7 +1,9 @@
 """Milliseconds a task-step of meta-training and of deployed rules, timed in turns."""
 
+import math
 import time
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -10,9 +12,12 @@ from l2l_lite.learned import LSTMRule, identity
 from l2l_lite.objectives import uniform
 from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import Adam, UpdateRule
-from l2l_lite.trajectory import meta_gradient, optimize, start, unroll
+from l2l_lite.seeds import generator
+from l2l_lite.torch_optim import TorchOptimizer
+from l2l_lite.trajectory import meta_gradient, optimize, sampled_meta_gradient, start, unroll
 
 WINDOW = 20  # steps
+ONE_IN = 8  # coordinates
 
 
 def contestants(
@@ -27,7 +32,9 @@ def contestants(
         losses = unroll(rule, problem, WINDOW, at).losses
         uniform(losses, at.losses).backward()
 
+    rng = generator(0)
     return {
+        "sampled": lambda: sampled_meta_gradient(rule, problem, WINDOW, at, one_in=ONE_IN, rng=rng),
         "identity": lambda: meta_gradient(rule, problem, WINDOW, at),
         "unroll": plain,
         "deployed": lambda: optimize(rule, problem, WINDOW, at),
@@ -57,35 +64,57 @@ def gigaflops(rule: UpdateRule, coordinates: int, step_milliseconds: float) -> f
     return 6 * weights * coordinates / step_milliseconds / 1e6
 
 
-def peak_gigabytes(device: torch.device) -> float:
-    """The highest memory so far: of the GPU, else of this process; NaN where it cannot be told."""
+def added_gigabytes(call: Callable[[], object], device: torch.device) -> float:
+    """How far a call drives the memory above what is held before it; NaN where that cannot be told."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e9
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        call()
+        return (torch.cuda.max_memory_allocated(device) - before) / 1e9
     try:
-        import resource
-    except ImportError:  # Windows
-        return float("nan")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what is held now
+        before = _kilobytes("VmHWM")
+        call()
+        return (_kilobytes("VmHWM") - before) * 1024 / 1e9
+    except OSError:  # not on Linux
+        return math.nan
+
+
+def _kilobytes(name: str) -> int:
+    line = next(x for x in Path("/proc/self/status").read_text().splitlines() if x.startswith(name))
+    return int(line.split()[1])
+
+
+def small_tensors(count: int = 60) -> dict[str, Callable[[], object]]:
+    """Steps of optimizers on a model of many small tensors, whose gradients are there already."""
+    with torch.no_grad():
+        parameters = [torch.nn.Parameter(torch.ones(4, 4)) for _ in range(count)]
+    for parameter in parameters:
+        parameter.grad = torch.ones_like(parameter)
+    return {
+        "TorchOptimizer, LSTM": TorchOptimizer(parameters, LSTMRule()).step,
+        "TorchOptimizer, Adam": TorchOptimizer(parameters, Adam()).step,
+        "torch.optim.Adam": torch.optim.Adam(parameters, foreach=False).step,
+    }
 
 
 def rows(device: torch.device, rounds: int) -> list[str]:
-    """The table that `l2l bench` prints, a line for each problem."""
+    """The table that `l2l bench` prints, a line for each problem, and what follows it."""
     settings = [
         ("M", "mnist", 1, LSTMRule()),
         *(("Q", "quadratic", tasks, LSTMRule(preprocess=identity)) for tasks in (1, 32, 128)),
     ]
-    lines = [f"{'':4}{'tasks':>6}{'identity':>11}{'unroll':>9}{'deployed':>10}{'Adam':>8}{'GFLOP/s':>9}"]
+    names = ("sampled", "identity", "unroll", "deployed", "Adam")
+    lines = [f"{'':3}{'tasks':>5}" + "".join(f"{name:>10}" for name in names) + f"{'GFLOP/s':>9}"]
+    memory: dict[str, float] = {}
     for name, family, tasks, rule in settings:
         calls = contestants(rule.to(device), FAMILIES[family](), tasks, device)
-        calls["identity"]()
-        memory = peak_gigabytes(device)  # before `unroll` has run
-        step = {key: ms / WINDOW / tasks for key, ms in milliseconds(calls, device, rounds).items()}
         if name == "M":
-            peak = memory
+            memory = {key: added_gigabytes(calls[key], device) for key in ("sampled", "identity")}
+        step = {key: ms / WINDOW / tasks for key, ms in milliseconds(calls, device, rounds).items()}
         dim = FAMILIES[family]().sample(1, 0).theta0.shape[1]
-        speed = gigaflops(rule, dim, step["identity"])
-        lines.append(
-            f"{name:4}{tasks:6}{step['identity']:11.4f}{step['unroll']:9.4f}"
-            f"{step['deployed']:10.4f}{step['Adam']:8.4f}{speed:9.1f}"
-        )
-    return [*lines, f"peak memory of meta-training M with the identity: {peak:.2f} GB"]
+        times = "".join(f"{step[key]:10.4f}" for key in names)
+        lines.append(f"{name:3}{tasks:5}{times}{gigaflops(rule, dim, step['identity']):9.1f}")
+    lines += [f"{key}: {value:.2f} GB of memory for M" for key, value in memory.items()]
+    small = milliseconds(small_tensors(), torch.device("cpu"), 10 * rounds)
+    return [*lines, *(f"{key}: {ms:.3f} ms a step on 60 small tensors" for key, ms in small.items())]

@@ -144,7 +144,9 @@ class ClassifierProblem:
     def loss(self, theta: Tensor, t: int) -> Tensor:
         """Mean cross-entropy of every task on its own minibatch of step t, [tasks]."""
         index = self.minibatch(t, len(theta))
-        images, labels = (part[index] for part in self.data.train)
+        # On the flat index, for it is five times as fast so.
+        images, labels = (part.index_select(0, index.flatten()) for part in self.data.train)
+        images, labels = (part.unflatten(0, index.shape) for part in (images, labels))
         return self._losses(theta, images, labels, generator(self.seed, t, 1))
 
     def minibatch(self, t: int, tasks: int) -> Tensor:
