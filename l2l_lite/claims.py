@@ -17,7 +17,7 @@ MARKS = {HOLDS: "✓", SIGN: "≈", UNDECIDED: "?", FAILS: "✗", EXACT: "=", OP
 LIMITS = ("", ", one seed", ", one run")  # without other meta-seeds; without any interval
 T95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36}  # Student's t for so many meta-seeds
 
-Measured = float | Interval | list[Interval] | None  # a list has one for each meta-seed
+Measured = float | Interval | list[Interval] | list[float] | None  # a list has one for each meta-seed
 
 
 @dataclass(frozen=True)
@@ -188,11 +188,8 @@ def _claim(section: str, **entry: Any) -> Claim:
 
 
 def _runs(measured: Measured) -> list[Interval]:
-    if measured is None:
-        return []
-    if isinstance(measured, float | int):
-        measured = Interval(measured, measured, measured)
-    runs = [measured] if isinstance(measured, Interval) else measured
+    values = [measured] if isinstance(measured, float | int | Interval) else measured or []
+    runs = [one if isinstance(one, Interval) else Interval(one, one, one) for one in values]
     if any(math.isnan(value) for run in runs for value in run):
         raise ValueError(f"a measured value is not a number: {measured}")
     return runs
