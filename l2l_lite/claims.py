@@ -1,24 +1,23 @@
 """The ledger of claims: what was claimed, what was measured, and the verdict that follows from both."""
 
-import json
 import math
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from l2l_lite import zoo
-from l2l_lite.evaluation import Interval, ratio
+from l2l_lite.evaluation import Interval
 
-HOLDS, SIGN, FAILS, OPEN = "holds", "holds in sign", "does not hold here", "not yet measured"
-MARKS = {HOLDS: "✓", SIGN: "≈", FAILS: "✗", OPEN: "○"}
+HOLDS, SIGN, UNDECIDED, FAILS = "holds", "holds in sign", "undecided", "does not hold here"
+EXACT, OPEN = "holds by arithmetic", "not yet measured"
+MARKS = {HOLDS: "✓", SIGN: "≈", UNDECIDED: "?", FAILS: "✗", EXACT: "=", OPEN: "○"}
+LIMITS = ("", ", one seed", ", one run")  # without other meta-seeds; without any interval
+T95 = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36}  # Student's t for so many meta-seeds
 
-Measured = float | Interval | list[Interval] | None  # a list has one for each meta-seed
+Measured = float | Interval | list[Interval] | list[float] | None  # a list has one for each meta-seed
 
 
 @dataclass(frozen=True)
@@ -30,22 +29,34 @@ class Claim:
     statement: str
     source: str
     tested: tuple[str, ...] = ()  # chapters, and files of tests
+    kind: str = "rule"  # it speaks of a trained "rule", of "tasks" without one, or is "exact"
     least: float = -math.inf
     most: float = math.inf
+    predicted: float | None = None  # the middle of least and most, where theory names a value
     null: float | None = None  # the value of no effect
     why: str = ""  # the likely reason, should the claim fail
 
+    @property
+    def figure(self) -> bool:
+        """Whether it is what one of the paper's figures shows."""
+        return self.source.startswith("Andrychowicz et al. (2016), figure")
+
     def verdict(self, measured: Measured) -> str:
-        """What at least two thirds of the meta-seeds reach."""
+        """What was reached, and what that rests on if not on several meta-seeds or on an interval."""
         runs = _runs(measured)
-        for verdict in (HOLDS, SIGN):
-            if runs and 3 * self._count(runs, verdict) >= 2 * len(runs):
-                return verdict
-        return FAILS if runs else OPEN
+        if not runs:
+            return OPEN
+        if self.kind == "exact":
+            return EXACT if self._reached(runs[0]) == HOLDS else FAILS
+        if len(runs) == 1 and runs[0].low == runs[0].high:
+            return self._agreed(runs) + ", one run"
+        return self._agreed(runs) + (", one seed" if self.kind == "rule" and len(runs) == 1 else "")
 
     def criterion(self) -> str:
         """The claim in numbers."""
         least, most = f"{self.least:,.6g}", f"{self.most:,.6g}"
+        if self.predicted is not None:
+            return f"{self.predicted:,.6g} ± {100 * (self.most / self.predicted - 1):.2g} %"
         if least == most:
             return f"exactly {least}"
         if math.isinf(self.least):
@@ -53,35 +64,53 @@ class Claim:
         return f"above {least}" if math.isinf(self.most) else f"between {least} and {most}"
 
     def result(self, measured: Measured) -> str:
-        """The verdict, the value with its interval, the criterion, and the reason of a failure."""
+        """The verdict, the value with its interval, the criterion, and the reason if it does not hold."""
         verdict, runs = self.verdict(measured), sorted(_runs(measured))
         if not runs:
-            return f"{MARKS[OPEN]} {OPEN}"
-        middle = runs[(len(runs) - 1) // 2]
-        shown = _text(middle.value)
-        if middle.low < middle.high:
-            shown += f" [{_text(middle.low)}, {_text(middle.high)}]"
+            return f"{mark(OPEN)} {OPEN}"
+        shown = _shown(runs[(len(runs) - 1) // 2])
         if len(runs) > 1:
-            agree = self._count(runs, HOLDS if verdict == FAILS else verdict)
-            shown += f", {agree} of {len(runs)} meta-seeds"
-        reason = f"<br>{self._reason(middle)}" if verdict == FAILS else ""
-        return f"{MARKS[verdict]} **{verdict}**<br>{shown} (claim: {self.criterion()}){reason}"
+            holding = sum(self._reached(run) == HOLDS for run in runs)
+            shown += (
+                f", reached by {holding} of {len(runs)} meta-seeds; their mean {_shown(over_seeds(runs))}"
+            )
+        failed = verdict.startswith((FAILS, UNDECIDED))
+        if failed and not self.why:
+            raise ValueError(f"claim {self.number} does not hold, and the ledger does not say why")
+        reason = f"<br>{self.why}" if failed else ""
+        return f"{mark(verdict)} **{verdict}**<br>{shown} (claim: {self.criterion()}){reason}"
 
     def _reached(self, run: Interval) -> str:
-        sure = self.null is None or (run.low > self.null if self.most == math.inf else run.high < self.null)
-        if sure and self.least <= run.value <= self.most:
-            return HOLDS
-        return SIGN if sure and self.null is not None else FAILS
+        """What one interval says: all of it must lie where the claim says."""
+        size = _inside(run, self.least, self.most)
+        if self.null is None:
+            return size
+        up = math.isinf(self.most)
+        beyond = math.nextafter(self.null, math.inf if up else -math.inf)
+        direction = _inside(run, beyond, math.inf) if up else _inside(run, -math.inf, beyond)
+        return SIGN if direction == HOLDS and size != HOLDS else direction
 
-    def _count(self, runs: Sequence[Interval], verdict: str) -> int:
-        return sum(self._reached(run) in (HOLDS, verdict) for run in runs)
+    def _agreed(self, runs: Sequence[Interval]) -> str:
+        """What two thirds of the meta-seeds reach and, from three on, the interval of their mean too."""
+        for verdict in (HOLDS, SIGN, FAILS):
+            reached = (HOLDS, SIGN) if verdict == SIGN else (verdict,)
+            enough = 3 * sum(self._reached(run) in reached for run in runs) >= 2 * len(runs)
+            if enough and (len(runs) < 3 or self._reached(over_seeds(runs)) in reached):
+                return verdict
+        return UNDECIDED
 
-    def _reason(self, run: Interval) -> str:
-        if not self.why:
-            raise ValueError(f"claim {self.number} fails, and the ledger does not say why")
-        if self.null is None or not run.low <= self.null <= run.high or run.low == run.high:
-            return self.why
-        return f"Undecided, the interval contains {_text(self.null)}. {self.why}"
+
+def mark(verdict: str) -> str:
+    """The sign of a verdict, in parentheses if it rests on one meta-seed or one run."""
+    base, _, limit = verdict.partition(",")
+    return f"({MARKS[base]})" if limit else MARKS[base]
+
+
+def over_seeds(runs: Sequence[Interval]) -> Interval:
+    """The mean over meta-seeds and its 95 % interval, as for normal values."""
+    values = torch.tensor([run.value for run in runs], dtype=torch.float64)
+    mean, width = float(values.mean()), T95.get(len(runs), 2.31) * float(values.std()) / len(runs) ** 0.5
+    return Interval(mean, *((mean - width, mean + width) if math.isfinite(width) else (-math.inf, math.inf)))
 
 
 @dataclass
@@ -117,14 +146,18 @@ class Ledger:
         return Table(section, [["No.", "Claim", "Verdict"], *rows])
 
     def summary(self) -> Table:
-        """How many claims have each verdict, and their numbers."""
+        """How many claims have each verdict, and which; those on the paper's figures apart."""
         if unseen := sorted(set(self.claims) - set(self.verdicts)):
             raise ValueError(f"the claims {unseen} have not been shown")
-        rows = []
-        for verdict, mark in MARKS.items():
-            numbers = sorted(number for number, reached in self.verdicts.items() if reached == verdict)
-            rows.append([f"{mark} {verdict}", f"**{len(numbers)}**", ", ".join(map(str, numbers))])
-        return Table("Verdicts", [["Verdict", "Claims", "Numbers"], *rows])
+        reached = set(self.verdicts.values())
+        possible = [base + limit for base in MARKS for limit in LIMITS if base + limit in reached]
+        rows = [[f"{mark(one)} {one}", *self._counts(one)] for one in possible]
+        return Table("Verdicts", [["Verdict", "What the paper's figures show", "All else"], *rows])
+
+    def _counts(self, verdict: str) -> list[str]:
+        numbers = sorted(number for number, reached in self.verdicts.items() if reached == verdict)
+        sides = [[n for n in numbers if self.claims[n].figure == figure] for figure in (True, False)]
+        return [f"**{len(side)}**" + (f": {', '.join(map(str, side))}" if side else "") for side in sides]
 
     def _row(self, claim: Claim, measured: Measured) -> list[str]:
         links = [f"[{self.chapters[n]}]({n}.ipynb)" if n in self.chapters else f"`{n}`" for n in claim.tested]
@@ -146,58 +179,32 @@ def _claim(section: str, **entry: Any) -> Claim:
     if threshold is not None:
         entry.setdefault("null", threshold)
     least, most = entry.pop("between", (above, below) if exactly is None else (exactly, exactly))
+    if "predicted" in entry:
+        tolerance = entry.pop("tolerance")  # relative
+        least, most = ((1 + sign * tolerance) * entry["predicted"] for sign in (-1, 1))
     entry["tested"] = tuple(entry.get("tested", ()))
     least, most = -math.inf if least is None else least, math.inf if most is None else most
     return Claim(section=section, least=least, most=most, **entry)
 
 
-def card_test(entry: str, test: str) -> dict[str, Any] | None:
-    """What a card of the zoo recorded in a test; None if there is no such entry, card or test yet."""
-    if entry not in zoo.names() or not files(zoo).joinpath(f"{entry}.json").is_file():
-        return None
-    return zoo.card(entry)["tests"].get(test)
-
-
-def from_card(entry: str, test: str, criterion: str, against: str | None = None) -> list[Interval] | None:
-    """Ratios to the best tuned baseline, one for each meta-seed; or to the rule of another card."""
-    mine, other = card_test(entry, test), card_test(against or entry, test)
-    if mine is None or other is None:
-        return None
-    try:
-        if against:
-            return [ratio(torch.tensor(mine[criterion]["values"]), torch.tensor(other[criterion]["values"]))]
-        return [Interval(*interval) for interval in mine[criterion]["ratio"].values()]
-    except KeyError as missing:
-        raise ValueError(f"the card of {entry!r} lacks {missing} in its test {test!r}") from None
-
-
-def from_chapter(name: str, line: str) -> Interval | None:
-    """The number, and its interval, in the first line that a recorded chapter printed with this beginning.
-
-    None where the chapter does not lie beside the notebook that asks.
-    """
-    path = Path(f"{name}.ipynb")
-    if not path.is_file():
-        return None
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    texts = [output.get("text", "") for cell in cells for output in cell.get("outputs", ())]
-    number = r"(-?\d+(?:\.\d+)?(?:e[-+]\d+)?)"
-    pattern = rf"^{re.escape(line)}[^\d\n-]*{number}(?: \[{number}, {number}\])?"
-    match = re.search(pattern, "\n".join("".join(text) for text in texts), re.MULTILINE)
-    if not match:
-        raise ValueError(f"{path} has no output that begins with {line!r}")
-    return Interval(*(float(match[group] or match[1]) for group in (1, 2, 3)))
-
-
 def _runs(measured: Measured) -> list[Interval]:
-    if measured is None:
-        return []
-    if isinstance(measured, float | int):
-        measured = Interval(measured, measured, measured)
-    runs = [measured] if isinstance(measured, Interval) else measured
+    values = [measured] if isinstance(measured, float | int | Interval) else measured or []
+    runs = [one if isinstance(one, Interval) else Interval(one, one, one) for one in values]
     if any(math.isnan(value) for run in runs for value in run):
         raise ValueError(f"a measured value is not a number: {measured}")
     return runs
+
+
+def _inside(run: Interval, least: float, most: float) -> str:
+    """Whether all of an interval lies between two bounds, or none of it."""
+    if least <= run.low and run.high <= most:
+        return HOLDS
+    return FAILS if run.high < least or run.low > most else UNDECIDED
+
+
+def _shown(run: Interval) -> str:
+    interval = f" [{_text(run.low)}, {_text(run.high)}]" if run.low < run.high else ""
+    return _text(run.value) + interval
 
 
 def _text(value: float) -> str:

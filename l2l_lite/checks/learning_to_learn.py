@@ -79,7 +79,7 @@ def schedule(rule: Any, steps: int = 20) -> None:
     if reached < 0.9 * constant:
         return right(f"{verdict}: rates that differ can treat one direction after the other")
     if reached < constant:
-        return wrong(f"{verdict}: on the way; train longer, and along the dashed edges as well")
+        return wrong(f"{verdict}: on the way; train longer")
     return wrong(f"{verdict}: has it been meta-trained, and does its state count the steps?")
 
 

@@ -1,0 +1,67 @@
+"""Where the ledger's numbers come from: cards of the zoo, recorded chapters, and tasks resampled."""
+
+import json
+import re
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from l2l_lite import zoo
+from l2l_lite.evaluation import Interval, ratio
+from l2l_lite.seeds import generator
+
+FEWEST = 8  # tasks that an interval needs
+
+
+def card_test(entry: str, test: str) -> dict[str, Any] | None:
+    """What a card of the zoo recorded in a test; None if there is no such entry, card or test yet."""
+    if entry not in zoo.names() or not files(zoo).joinpath(f"{entry}.json").is_file():
+        return None
+    return zoo.card(entry)["tests"].get(test)
+
+
+def from_card(entry: str, test: str, criterion: str, against: str | None = None) -> list[Interval] | None:
+    """Ratios to the best tuned baseline, one for each meta-seed; or to the rule of another card.
+
+    Without intervals where the test has too few tasks for them.
+    """
+    mine, other = card_test(entry, test), card_test(against or entry, test)
+    if mine is None or other is None:
+        return None
+    try:
+        runs = [Interval(*interval) for interval in mine[criterion]["ratio"].values()]
+        if against:
+            runs = [ratio(torch.tensor(mine[criterion]["values"]), torch.tensor(other[criterion]["values"]))]
+        return runs if mine["tasks"] >= FEWEST else [Interval(*3 * [run.value]) for run in runs]
+    except KeyError as missing:
+        raise ValueError(f"the card of {entry!r} lacks {missing} in its test {test!r}") from None
+
+
+def over_tasks(statistic: Callable[[Tensor], Any], tasks: int, resamples: int = 1000) -> Interval:
+    """A statistic of tasks, given by their indices [tasks], with its 95 % interval over resampled tasks."""
+    index = torch.randint(tasks, (resamples, tasks), generator=generator(0))
+    values = torch.tensor([float(statistic(drawn)) for drawn in index])
+    low, high = torch.quantile(values, torch.tensor([0.025, 0.975])).tolist()
+    return Interval(float(statistic(torch.arange(tasks))), low, high)
+
+
+def from_chapter(name: str, line: str) -> Interval | None:
+    """The number, and its interval, in the first line that a recorded chapter printed with this beginning.
+
+    None where the chapter does not lie beside the notebook that asks.
+    """
+    path = Path(f"{name}.ipynb")
+    if not path.is_file():
+        return None
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = [output.get("text", "") for cell in cells for output in cell.get("outputs", ())]
+    number = r"(-?\d+(?:\.\d+)?(?:e[-+]\d+)?)"
+    pattern = rf"^{re.escape(line)}[^\d\n-]*{number}(?: \[{number}, {number}\])?"
+    match = re.search(pattern, "\n".join("".join(text) for text in texts), re.MULTILINE)
+    if not match:
+        raise ValueError(f"{path} has no output that begins with {line!r}")
+    return Interval(*(float(match[group] or match[1]) for group in (1, 2, 3)))
