@@ -7,6 +7,7 @@ from l2l_lite import (
     data,
     estimators,
     features,
+    learned,
     objectives,
     pictures,
     plots,
@@ -16,6 +17,7 @@ from l2l_lite import (
 from l2l_lite.estimators import ES, TruncatedBPTT
 from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, summed_loss, tune
 from l2l_lite.hardware import device
+from l2l_lite.history import score
 from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
 from l2l_lite.problems import FAMILIES, Classifier, NeuralArt, Quadratic, conv_net, mlp
 from l2l_lite.rules import Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
@@ -58,6 +60,7 @@ __all__ = [
     "generator",
     "global_draws",
     "identity",
+    "learned",
     "log_and_sign",
     "meta_gradient",
     "meta_train",
@@ -69,6 +72,7 @@ __all__ = [
     "problems",
     "ratio",
     "sampled_meta_gradient",
+    "score",
     "start",
     "summed_loss",
     "tune",

@@ -33,7 +33,7 @@ class Secant(l2l.UpdateRule):
         estimates = torch.full_like(theta[..., :3], torch.inf)
         return torch.zeros_like(theta), torch.zeros_like(theta), estimates
 
-    def forward(self, grad, state):
+    def forward(self, grad, state, theta=None):
         step, last_grad, estimates = state
         change = grad - last_grad
         lr = (step * change).sum(-1, keepdim=True) / change.square().sum(-1, keepdim=True)
