@@ -9,8 +9,9 @@ from torch import nn
 
 import l2l_lite as l2l
 from l2l_lite import features
-from l2l_lite.data import Data, Examples, import_torchvision
+from l2l_lite.data import Data, Examples
 from l2l_lite.features import FilterBank, Layers, small_network
+from l2l_lite.torchvision_shim import import_torchvision
 
 
 def noise(*shape, seed=0):
