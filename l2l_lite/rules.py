@@ -1,5 +1,6 @@
 """Hand-made update rules, written as recurrent cells."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,6 +23,10 @@ class UpdateRule(nn.Module):
     def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
         """The step to add to theta, and the next state."""
         raise NotImplementedError
+
+    def on(self, groups: Mapping[str, Tensor]) -> "UpdateRule":
+        """The same rule for the groups of another network; itself where it has no groups."""
+        return self
 
 
 class GradientDescent(UpdateRule):

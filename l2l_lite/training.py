@@ -16,6 +16,7 @@ from tqdm import trange
 from l2l_lite.objectives import Objective, uniform
 from l2l_lite.problems.base import Family, Problem
 from l2l_lite.rules import UpdateRule
+from l2l_lite.seeds import Role, task_seed
 from l2l_lite.trajectory import meta_gradient, optimize, start
 
 # Seeds of tasks: below this for validation and tests, above it for meta-training.
@@ -68,6 +69,7 @@ def meta_train(
     validation_tasks: int = 16,
     patience: int | None = None,
     seed: int = 0,
+    stage: int = 0,
     device: torch.device | str = "cpu",
     checkpoint: Path | None = None,
     progress: bool = False,
@@ -85,6 +87,7 @@ def meta_train(
         "trajectories": trajectories, "steps": steps, "unroll_length": unroll_length, "tasks": tasks,
         "lr": lr, "final_lr": final_lr, "clip": clip, "objective": objective.__name__,
         "validate_every": validate_every, "validation_tasks": validation_tasks, "seed": seed,
+        "stage": stage,
     }  # fmt: skip
     _check(settings)
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
@@ -94,7 +97,8 @@ def meta_train(
         if history.stale(patience) or history.broken():
             break
         optimizer.param_groups[0]["lr"] = lr * (final_lr / lr) ** (k / trajectories)
-        problem = family.sample(tasks, FIRST_TRAINING_SEED * (seed + 1) + k, device)
+        of_task = task_seed(Role.TRAINING, meta_seed=seed, stage=stage, trajectory=k)
+        problem = family.sample(tasks, of_task, device)
         history.losses.append(_trajectory(rule, problem, optimizer, steps, unroll_length, clip, objective))
         if (k + 1) % validate_every == 0 or k + 1 == trajectories:
             history.validate(rule, validation, steps)
@@ -139,7 +143,7 @@ def score(rule: UpdateRule, problem: Problem, steps: int) -> float:
 
 def _check(settings: dict[str, Any]) -> None:
     for name, value in settings.items():
-        if name not in ("objective", "seed") and not value > 0:
+        if name not in ("objective", "seed", "stage") and not value > 0:
             raise ValueError(f"{name} must be positive, but {name}={value}")
 
 
