@@ -37,14 +37,14 @@ strict-book: $(INSTALLED)
 	$(MAKE) book
 
 nbval: $(INSTALLED)
-	$(PYTEST) $(NBVAL) book
+	notebooks=$$($(BIN)/python book/_tools/alone.py) && \
+		PYTHONPATH="$(CURDIR)/_build/alone/site" $(PYTEST) $(NBVAL) $$notebooks
 
 test-book: $(INSTALLED)
 	$(PYTEST) tests/test_book.py
 
-chromium:
-	@test -n "$$(which chromium chromium-browser google-chrome 2>/dev/null)" || \
-		{ echo "make test opens the pages in Chromium, which is missing: apt-get install chromium"; exit 1; }
+chromium: $(INSTALLED)
+	$(BIN)/python book/_tools/chromium.py
 
 lab: $(INSTALLED) ## Open the notebooks in JupyterLab.
 	$(PIP) -e ".[lab]"

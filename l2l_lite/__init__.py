@@ -1,23 +1,38 @@
 """Learning to learn by gradient descent by gradient descent, small enough to read in an evening."""
 
-from l2l_lite import anatomy, checks, claims, data, features, objectives, pictures, plots, problems, zoo
+from l2l_lite import (
+    anatomy,
+    checks,
+    claims,
+    data,
+    estimators,
+    features,
+    objectives,
+    pictures,
+    plots,
+    problems,
+    zoo,
+)
+from l2l_lite.estimators import ES, TruncatedBPTT
 from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, summed_loss, tune
 from l2l_lite.hardware import device
 from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
 from l2l_lite.problems import FAMILIES, Classifier, NeuralArt, Quadratic, conv_net, mlp
-from l2l_lite.rules import Adam, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
+from l2l_lite.rules import Adam, AdamW, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
 from l2l_lite.seeds import generator, global_draws
 from l2l_lite.torch_optim import TorchOptimizer
 from l2l_lite.training import meta_train
-from l2l_lite.trajectory import meta_gradient, optimize, start, unroll, value_and_grad
+from l2l_lite.trajectory import meta_gradient, optimize, sampled_meta_gradient, start, unroll, value_and_grad
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BASELINES",
+    "ES",
     "FAMILIES",
     "RATES",
     "Adam",
+    "AdamW",
     "Classifier",
     "GradientDescent",
     "LSTMRule",
@@ -28,6 +43,7 @@ __all__ = [
     "Quadratic",
     "RMSProp",
     "TorchOptimizer",
+    "TruncatedBPTT",
     "UpdateRule",
     "anatomy",
     "checks",
@@ -36,6 +52,7 @@ __all__ = [
     "conv_net",
     "data",
     "device",
+    "estimators",
     "features",
     "final_loss",
     "generator",
@@ -51,6 +68,7 @@ __all__ = [
     "plots",
     "problems",
     "ratio",
+    "sampled_meta_gradient",
     "start",
     "summed_loss",
     "tune",

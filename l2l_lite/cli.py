@@ -15,10 +15,10 @@ from l2l_lite import bench as benchmark
 from l2l_lite.console import OneSentence, choose_device, make_folder, refuse_existing
 from l2l_lite.evaluation import CRITERIA
 from l2l_lite.hardware import device_name
+from l2l_lite.history import History
 from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import UpdateRule
 from l2l_lite.seeds import Role, task_seed
-from l2l_lite.training import History
 from l2l_lite.zoo.cards import make_card, write_entry
 from l2l_lite.zoo.testing import run_test
 from l2l_lite.zoo.training import stage_files, train_recipe

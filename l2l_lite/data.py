@@ -1,7 +1,6 @@
 """Images as tensors: from installed packages first, the full sets through torchvision."""
 
 import os
-import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from l2l_lite.image_files import read_set
+from l2l_lite.naming import fingerprint
 from l2l_lite.torchvision_shim import import_torchvision as import_torchvision  # for chapters
 
 
@@ -30,14 +30,8 @@ class Data(NamedTuple):
 
     def __repr__(self) -> str:
         sizes = " + ".join(f"{len(part.labels):,}" for part in self)
-        return f"Data({sizes} examples {list(self.train.images.shape[1:])}, {self.fingerprint():08x})"
-
-    def fingerprint(self) -> int:
-        """A checksum of all labels and of every 97th image: cheap, and another one for other data."""
-        value = 0
-        for tensor in (t for part in self for t in (part.labels, part.images[::97])):
-            value = zlib.crc32(tensor.cpu().numpy().tobytes(), value)
-        return value
+        shape, content = list(self.train.images.shape[1:]), fingerprint(*self.train, *self.test)
+        return f"Data({sizes} examples {shape}, {content})"
 
     def to(self, device: torch.device | str) -> "Data":
         """The same data on a device."""

@@ -117,12 +117,12 @@ def train(data: Data, steps: int = 1560, batch: int = 128, lr: float = 5e-3, see
     module of what comes back is the linear layer.
     """
     classes = int(data.train.labels.max()) + 1
-    with global_draws(seed, 0):
+    with global_draws(seed, data.train.images.device):
         model = nn.Sequential(*small_network(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, classes))
     model.to(data.train.images.device)
     optimizer = torch.optim.Adam(model.parameters(), lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
-    rng = generator(seed, 1)
+    rng = torch.Generator().manual_seed(seed)
     for step in trange(steps, desc="features"):
         index = torch.randint(len(data.train.labels), (batch,), generator=rng).to(data.train.labels.device)
         images = data.train.images[index] - MEAN

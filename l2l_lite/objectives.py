@@ -1,7 +1,7 @@
 """What meta-training minimises: weightings of the losses along a trajectory.
 
-An objective is given the losses of a `window` [steps + 1, tasks] and those `so_far` [t + 1, tasks], whose
-last row is the window's first, and returns a scalar.
+An objective is given the losses `so_far` [t + 1, tasks], of θ_0 to θ_t, and those that the steps of a
+`window` lead to [steps, tasks], of θ_{t+1} and on; it returns a scalar.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ def uniform(window: Tensor, so_far: Tensor) -> Tensor:
 
 
 def last(window: Tensor, so_far: Tensor) -> Tensor:
-    """The last loss alone, mean over tasks. It needs one window as long as the trajectory."""
+    """The last loss of a window, mean over tasks; of the run, if one window is as long as the trajectory."""
     return window[-1].mean()
 
 
 def increasing(window: Tensor, so_far: Tensor) -> Tensor:
     """Losses weighted by their step, w_t = t, mean over tasks."""
-    t = torch.arange(len(window), device=window.device) + len(so_far) - 1
+    t = torch.arange(len(window), device=window.device) + len(so_far)
     return (t[:, None] * window).sum(dim=0).mean()
 
 
@@ -35,5 +35,5 @@ def log_relative(window: Tensor, so_far: Tensor) -> Tensor:
 
 def best_so_far(window: Tensor, so_far: Tensor) -> Tensor:
     """The sum of the lowest loss found up to each step (after Chen et al., 2017)."""
-    lowest = torch.cat([so_far.amin(dim=0, keepdim=True), window]).cummin(dim=0).values
-    return lowest[1:].sum(dim=0).mean()
+    before = so_far.amin(dim=0)
+    return window.cummin(dim=0).values.minimum(before).sum(dim=0).mean()

@@ -5,28 +5,50 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
-State = Any  # a (nested) tuple of tensors
+from l2l_lite.naming import describe
+
+State = Any  # tensors in (nested) tuples, NamedTuples, lists or dicts; see `torch.utils._pytree`
 
 
 class UpdateRule(nn.Module):
-    """A recurrent cell `step, state = rule(grad, state)`; the new parameters are `theta + step`.
+    """A recurrent cell `step, state = rule(grad, state, theta)`; the new parameters are `theta + step`.
 
     This is [g_t, h_{t+1}] = m(∇_t, h_t, φ) of Andrychowicz et al. (2016). All memory is in `state`;
-    the module holds only what is learned (φ). `grad` and `step` have the shape of `theta`.
+    the module holds only what is learned (φ). `grad` and `step` have the shape of `theta`, [tasks, dim];
+    most rules do not look at `theta`, and do without it.
     """
+
+    # Whether each coordinate's step depends on that coordinate alone; then its part of every tensor of the
+    # state is the entry along the last axis, and tensors without axes, such as counters, belong to all.
+    coordinatewise: bool = True
 
     def init(self, theta: Tensor) -> State:
         """The state before the first step, for parameters of the shape, dtype and device of theta."""
         return ()
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         """The step to add to theta, and the next state."""
         raise NotImplementedError
 
+    def extra_repr(self) -> str:
+        """What tells two rules of a class apart besides φ: a checkpoint and a card belong to all of it."""
+        settings = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        settings.pop("training")
+        return ", ".join(f"{name}={describe(value)}" for name, value in settings.items())
+
     def on(self, groups: Mapping[str, Tensor]) -> "UpdateRule":
-        """The same rule for the groups of another network; itself where it has no groups."""
+        """This rule for parameters with these groups of coordinates: itself, unless it knows groups."""
         return self
+
+    def select(self, index: Tensor, state: State) -> tuple["UpdateRule", State]:
+        """This rule and its state for the coordinates `index` alone; only for coordinatewise rules."""
+
+        def part(memory: Any) -> Any:
+            return memory[..., index] if isinstance(memory, Tensor) and memory.dim() else memory
+
+        return self, tree_map(part, state)
 
 
 class GradientDescent(UpdateRule):
@@ -36,7 +58,7 @@ class GradientDescent(UpdateRule):
         super().__init__()
         self.lr = lr
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         return -self.lr * grad, state
 
 
@@ -50,7 +72,7 @@ class Momentum(UpdateRule):
     def init(self, theta: Tensor) -> State:
         return (torch.zeros_like(theta),)
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         velocity = self.momentum * state[0] + grad
         return -self.lr * velocity, (velocity,)
 
@@ -58,7 +80,7 @@ class Momentum(UpdateRule):
 class Nesterov(Momentum):
     """v ← momentum v + ∇;  θ ← θ - lr (∇ + momentum v) (Nesterov, 1983; `torch.optim.SGD`'s form)."""
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         velocity = self.momentum * state[0] + grad
         return -self.lr * (grad + self.momentum * velocity), (velocity,)
 
@@ -73,7 +95,7 @@ class RMSProp(UpdateRule):
     def init(self, theta: Tensor) -> State:
         return (torch.zeros_like(theta),)
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         square = self.alpha * state[0] + (1 - self.alpha) * grad**2
         return -self.lr * grad / (square.sqrt() + self.eps), (square,)
 
@@ -93,7 +115,7 @@ class Adam(UpdateRule):
     def init(self, theta: Tensor) -> State:
         return torch.zeros_like(theta), torch.zeros_like(theta), theta.new_zeros(())
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         mean, square, count = state
         beta1, beta2 = self.betas
         count = count + 1
@@ -103,3 +125,27 @@ class Adam(UpdateRule):
         mean_hat = mean / (1 - beta1**count)
         square_hat = square / (1 - beta2**count)
         return -self.lr * mean_hat / (square_hat.sqrt() + self.eps), (mean, square, count)
+
+
+class AdamW(Adam):
+    """Adam, and a pull of θ towards zero that no running mean sees (Loshchilov & Hutter, 2019).
+
+    θ ← θ - lr (m̂ / (√v̂ + eps) + weight_decay θ). It looks at θ, and raises ValueError where it is not
+    given.
+    """
+
+    def __init__(
+        self,
+        lr: float | Tensor = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float | Tensor = 1e-2,
+    ):
+        super().__init__(lr, betas, eps)
+        self.weight_decay = weight_decay
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        if theta is None:
+            raise ValueError("AdamW decays theta, so it must see it: call rule(grad, state, theta)")
+        step, state = super().forward(grad, state)
+        return step - self.lr * self.weight_decay * theta, state

@@ -10,14 +10,17 @@ import torch
 
 def generator(*key: int) -> torch.Generator:
     """A random generator that depends on `key` alone; it draws on the CPU, so devices agree."""
-    return torch.Generator().manual_seed(_entropy(*key))
+    # `spawn_key` tells (5,) from (5, 0), which as plain entropy would be the same.
+    (seed,) = np.random.SeedSequence(key[0], spawn_key=key[1:]).generate_state(1)
+    return torch.Generator().manual_seed(int(seed))
 
 
 @contextmanager
-def global_draws(*key: int, device: torch.device | str = "cpu") -> Iterator[None]:
-    """Make draws from PyTorch's global generators depend on `key` alone, and leave these as they were.
+def global_draws(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+    """Draw from PyTorch's global generators as after `torch.manual_seed(seed)`, and leave them as they were.
 
-    The generator of the CPU, and that of `device` where it is a GPU.
+    Meant are the generator of the CPU, and that of `device` where it is a GPU. A key of several integers
+    has the seed `generator(*key).initial_seed()`.
     """
     where = torch.device(device)
     if where.type == "cuda":
@@ -28,7 +31,7 @@ def global_draws(*key: int, device: torch.device | str = "cpu") -> Iterator[None
     states = [one.get_state() for one in generators]
     try:
         for one in generators:
-            one.manual_seed(_entropy(*key))
+            one.manual_seed(seed)
         yield
     finally:
         for one, state in zip(generators, states, strict=True):
@@ -60,9 +63,3 @@ def task_seed(role: Role, *, meta_seed: int = 0, stage: int = 0, trajectory: int
     if role is not Role.TRAINING:
         return int(role)
     return role * (1 + meta_seed + 1000 * stage) + trajectory
-
-
-def _entropy(*key: int) -> int:
-    # `spawn_key` tells (5,) from (5, 0), which as plain entropy would be the same.
-    (seed,) = np.random.SeedSequence(key[0], spawn_key=key[1:]).generate_state(1)
-    return int(seed)

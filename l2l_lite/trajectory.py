@@ -1,9 +1,11 @@
 """Use a rule on a problem, and differentiate through what it did."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from l2l_lite.objectives import Objective, uniform
 from l2l_lite.problems.base import Problem
@@ -44,14 +46,11 @@ def value_and_grad(problem: Problem, theta: Tensor, t: int) -> tuple[Tensor, Ten
 @torch.no_grad()
 def optimize(rule: UpdateRule, problem: Problem, steps: int, at: Trajectory | None = None) -> Trajectory:
     """`steps` updates of every task by the rule, from θ0 or from where a trajectory stands."""
-    theta, state, losses, grad = at or start(rule, problem)
-    history = list(losses)
-    for t in _times(losses, steps):
-        step, state = rule(grad, state)
-        theta = theta + step
-        loss, grad = value_and_grad(problem, theta, t)
-        history.append(loss)
-    return Trajectory(theta, state, torch.stack(history), grad)
+    at = now = at or start(rule, problem)
+    losses = [at.losses]
+    for _, now in _updates(rule, problem, steps, at):
+        losses.append(now.losses)
+    return now._replace(losses=torch.cat(losses))
 
 
 @torch.enable_grad()
@@ -72,7 +71,7 @@ def unroll(
     theta = theta.detach().requires_grad_()
     history = list(losses)
     for t in _times(losses, steps):
-        step, state = rule(grad, state)
+        step, state = rule(grad, state, theta)
         theta = theta + step
         loss = problem.loss(theta, t)
         (grad,) = torch.autograd.grad(loss.sum(), theta, retain_graph=True, create_graph=second_derivatives)
@@ -94,26 +93,108 @@ def meta_gradient(
     s_t = Σ_{r>t} w_r ∇f(θ_r): sums of gradients that the rule is fed anyway. So f is differentiated
     once a step, outside the graph, which holds the rule alone. `unroll` is the definition.
     """
-    theta, state, losses, grad = at
-    moves, window, grads = [], [losses[-1]], []
-    for t in _times(losses, steps):
-        step, state = rule(grad, state)
-        theta = theta + step.detach()
-        loss, grad = value_and_grad(problem, theta, t)
+    moves, losses, grads, now = [], [], [], at
+    for step, now in _updates(rule, problem, steps, at):
         moves.append(step)
-        window.append(loss)
-        grads.append(grad)
-    values = torch.stack(window).requires_grad_()
-    (w,) = torch.autograd.grad(objective(values, losses), values)  # [steps + 1, tasks]
-    weighted = w[1:, :, None] * torch.stack(grads)
-    s = weighted.flip(0).cumsum(0).flip(0)  # [steps, tasks, dim]
-    torch.autograd.backward(moves, list(s))
-    return Trajectory(theta, detach(state), torch.cat([losses, values[1:].detach()]), grad)
+        losses.append(now.losses)
+        grads.append(now.grad)
+    _backward(moves, _cotangents(objective, losses, grads, at))
+    return _end(now, losses, at)
+
+
+@torch.enable_grad()
+def sampled_meta_gradient(
+    rule: UpdateRule,
+    problem: Problem,
+    steps: int,
+    at: Trajectory,
+    objective: Objective = uniform,
+    *,
+    one_in: int,
+    rng: torch.Generator,
+) -> Trajectory:
+    """`meta_gradient` from a random one in so many coordinates: the same on average, for less.
+
+    dL/dφ = Σ_t (∂g_t/∂φ)ᵀ s_t is a sum over coordinates. Every one is run without a graph; those of the
+    sample are run again with one, each weighted by how many it stands for. Raises ValueError for a rule
+    whose coordinates do not go their own ways.
+    """
+    if not rule.coordinatewise:
+        raise ValueError(
+            f"{type(rule).__name__} shares information between coordinates, so that none can be left out; "
+            f"use TruncatedBPTT() without one_in"
+        )
+    losses, grads, now = [], [], at
+    with torch.no_grad():
+        for _, now in _updates(rule, problem, steps, at):
+            losses.append(now.losses)
+            grads.append(now.grad)
+    index, weight = (each.to(at.theta.device) for each in sample_coordinates(at.theta.shape[1], one_in, rng))
+    part, state = rule.select(index, at.state)
+    moves = _replay(part, state, at.theta[:, index], [grad[:, index] for grad in [at.grad, *grads][:steps]])
+    _backward(moves, weight * _cotangents(objective, losses, grads, at)[..., index])
+    return _end(now, losses, at)
+
+
+def sample_coordinates(dim: int, one_in: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """One coordinate from each block of `one_in` neighbours, and how many each stands for.
+
+    A layer's coordinates are neighbours, so every layer has its share.
+    """
+    first = torch.arange(0, dim, one_in)
+    size = (dim - first).clamp(max=one_in)
+    return first + (torch.rand(len(first), generator=rng) * size).long(), size
 
 
 def detach(state: State) -> State:
-    """The same (nested) tuple of tensors, cut from its graph."""
-    return state.detach() if isinstance(state, Tensor) else tuple(detach(part) for part in state)
+    """The same state with every tensor cut from its graph."""
+    return tree_map_only(Tensor, Tensor.detach, state)
+
+
+def _updates(
+    rule: UpdateRule, problem: Problem, steps: int, at: Trajectory
+) -> Iterator[tuple[Tensor, Trajectory]]:
+    """Each step, and the trajectory after it with that step's losses alone."""
+    theta, state, losses, grad = at
+    for t in _times(losses, steps):
+        step, state = rule(grad, state, theta)
+        theta = theta + step  # in the rule's graph, for rules that look at it
+        loss, grad = value_and_grad(problem, theta, t)
+        yield step, Trajectory(theta, state, loss[None], grad)
+
+
+def _replay(rule: UpdateRule, state: State, theta: Tensor, grads: Sequence[Tensor]) -> list[Tensor]:
+    """The steps of a rule for gradients that are known."""
+    steps = []
+    for grad in grads:
+        step, state = rule(grad, state, theta)
+        theta = theta + step
+        steps.append(step)
+    return steps
+
+
+def _cotangents(
+    objective: Objective, losses: Sequence[Tensor], grads: Sequence[Tensor], at: Trajectory
+) -> Tensor:
+    """s_t = Σ_{r>t} w_r ∇f(θ_r) for the steps of a window, [steps, tasks, dim]."""
+    if not losses:
+        return at.theta.new_zeros(0, *at.theta.shape)
+    window = torch.cat(list(losses)).requires_grad_()
+    (w,) = torch.autograd.grad(objective(window, at.losses), window)  # [steps, tasks]
+    weighted = w[..., None] * torch.stack(list(grads))
+    return weighted.flip(0).cumsum(0).flip(0)
+
+
+def _backward(steps: Sequence[Tensor], cotangents: Tensor) -> None:
+    # A step may not depend on φ, as the first one of momentum that starts at zero.
+    alive = [k for k, step in enumerate(steps) if step.requires_grad]
+    if alive:
+        torch.autograd.backward([steps[k] for k in alive], [cotangents[k] for k in alive])
+
+
+def _end(now: Trajectory, losses: Sequence[Tensor], at: Trajectory) -> Trajectory:
+    """Where a window ends, cut from its graph, with all losses so far."""
+    return Trajectory(now.theta.detach(), detach(now.state), torch.cat([at.losses, *losses]), now.grad)
 
 
 def _times(losses: Tensor, steps: int) -> range:

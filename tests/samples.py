@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from l2l_lite import LSTMRule, Quadratic, UpdateRule, identity, rules
+import l2l_lite as l2l
+from l2l_lite import LSTMRule, Quadratic, UpdateRule, identity, learned, rules
 from l2l_lite.problems.quadratic import QuadraticProblem
 from l2l_lite.rules import State
 
@@ -17,17 +19,24 @@ HAND_MADE: dict[str, type[UpdateRule]] = {
     for name, rule in inspect.getmembers(rules, inspect.isclass)
     if issubclass(rule, UpdateRule) and rule is not UpdateRule
 }
-COUNTERPARTS = {
-    "GradientDescent": lambda params, lr: torch.optim.SGD(params, lr),
+# A rule with the name of an optimizer of PyTorch is that optimizer; these have other names there.
+COUNTERPARTS = {name: getattr(torch.optim, name, None) for name in HAND_MADE} | {
+    "GradientDescent": torch.optim.SGD,
     "Momentum": lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9),
     "Nesterov": lambda params, lr: torch.optim.SGD(params, lr, momentum=0.9, nesterov=True),
     "RMSProp": torch.optim.RMSprop,
-    "Adam": torch.optim.Adam,
+}
+
+# Every learned rule that needs no arguments enters by its line in learned/__init__.py.
+META_LEARNED: dict[str, type[UpdateRule]] = {
+    name: rule
+    for name, rule in inspect.getmembers(learned, inspect.isclass)
+    if issubclass(rule, UpdateRule) and rule is not l2l.Partitioned
 }
 
 ALL_RULES: dict[str, Callable[[], UpdateRule]] = {
     **{name: lambda rule=rule: rule(lr=0.01) for name, rule in HAND_MADE.items()},
-    "LSTM": LSTMRule,
+    **META_LEARNED,
     "LSTM on raw gradients": lambda: LSTMRule((4,), identity),
 }
 
@@ -39,27 +48,58 @@ def quadratics(tasks: int = 3, dim: int = 5, seed: int = 0) -> QuadraticProblem:
 
 
 class ReadsTheta(UpdateRule):
-    """Weight decay with a bend: a rule that needs θ keeps its own copy in its state."""
+    """Weight decay with a bend, which looks at θ."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weights = nn.Parameter(torch.tensor([0.01, 0.1], dtype=torch.float64))
 
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        lr, decay = self.weights
+        return -lr * grad - decay * theta.sin(), state
+
+
+class Remembers(ReadsTheta):
+    """The same from a copy of θ in its state."""
+
     def init(self, theta: Tensor) -> State:
         return (theta,)
 
-    def forward(self, grad: Tensor, state: State) -> tuple[Tensor, State]:
-        (theta,) = state
-        lr, decay = self.weights
-        step = -lr * grad - decay * theta.sin()
-        return step, (theta + step,)
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        step, _ = super().forward(grad, (), state[0])
+        return step, (state[0] + step,)
 
 
 LEARNED: dict[str, Callable[[], UpdateRule]] = {
+    **{name: lambda rule=rule: rule().double() for name, rule in META_LEARNED.items()},
     "LSTM": lambda: LSTMRule((6, 4), seed=1).double(),
     "LSTM on raw gradients": lambda: LSTMRule((6, 4), identity, seed=1).double(),
     "reads theta": ReadsTheta,
+    "remembers theta": Remembers,
 }
+
+
+class Memory(NamedTuple):
+    """A state of a form of its own."""
+
+    mean: Tensor
+    rest: dict[str, object]
+
+
+class Counting(UpdateRule):
+    """Momentum with its memory in a NamedTuple that holds a dict with a counter and a tensor of integers."""
+
+    def __init__(self, lr: float | Tensor) -> None:
+        super().__init__()
+        self.lr = lr
+
+    def init(self, theta: Tensor) -> State:
+        return Memory(torch.zeros_like(theta), {"steps": 0, "seen": torch.zeros((), dtype=torch.int64)})
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        mean = 0.9 * state.mean + self.lr * grad
+        rest = {"steps": state.rest["steps"] + 1, "seen": state.rest["seen"] + 1}
+        return -mean, Memory(mean, rest)
 
 
 @dataclass

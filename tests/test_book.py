@@ -1,4 +1,4 @@
-"""The built book is whole, offline and accessible; its notebooks are clean and run alone."""
+"""The built book is whole, offline and accessible; its notebooks are clean."""
 
 import copy
 import re
@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import address
+import alone
+import chromium
 import nbformat
 import pytest
 import record
@@ -96,7 +98,6 @@ def test_book_is_light() -> None:
 
 # The pages, in a browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
@@ -105,9 +106,9 @@ FLAGS = (
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
+    executable = chromium.find()
     if executable is None:
-        pytest.fail("Chromium is missing: install the Debian package `chromium`")
+        pytest.fail("Chromium is missing: `make chromium` gets it")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
         yield browser
@@ -247,26 +248,12 @@ def test_another_address_needs_one_command(tmp_path: Path) -> None:
     assert address.current() not in page
 
 
-# The notebooks, alone
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the package as a user gets it, without the working tree."""
-    built, site = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(built)]
-    subprocess.run([*pip, "wheel", *options, str(ROOT)], check=True)
-    files = [str(file) for file in built.glob("*.whl")]
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(site), *files], check=True)
-    return site
-
-
-@each_chapter
-def test_chapter_runs_alone(name: str, wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the notebook, in an empty folder, with only the wheel: what a reader on Colab has."""
-    alone = copy.deepcopy(notebook(name))
-    check = f"assert l2l.__file__.startswith({str(wheel)!r}), l2l.__file__"
-    alone.cells.append(nbformat.v4.new_code_cell(check))
-    monkeypatch.setenv("PYTHONPATH", str(wheel))
-    record.execute(alone, tmp_path)
+@each_notebook
+def test_notebook_is_run_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nbval executes: only the notebook, in an empty folder, and a cell that insists on the wheel."""
+    monkeypatch.setattr(alone, "ALONE", tmp_path)
+    laid = alone.lay(ROOT / f"{name}.ipynb")
+    assert list(laid.parent.iterdir()) == [laid]
+    *copied, check = nbformat.read(laid, as_version=4).cells
+    assert copied == notebook(name).cells
+    assert check.source == f"assert l2l.__file__.startswith({str(alone.SITE)!r}), l2l.__file__"

@@ -188,11 +188,11 @@ def test_a_gpu_by_its_names(capsys, device):
     assert "on cuda" in out
 
 
-def test_a_rule_for_convolutions_does_not_fit_other_networks(capsys, monkeypatch):
+def test_a_rule_for_kinds_of_weights_does_not_fit_other_tasks(capsys, monkeypatch):
     monkeypatch.setattr(artefacts, "FOLDER", SHIPPED)
-    code, _, err = run(capsys, "evaluate", "cifar10", "--family", "digits8", "--device", "cpu")
+    code, _, err = run(capsys, "evaluate", "cifar10", "--family", "quadratic", "--device", "cpu")
     assert code == 2
-    assert err == f"l2l: cifar10 was made for other tasks than digits8: {RECIPES['cifar10'].summary}\n"
+    assert err == f"l2l: cifar10 was made for other tasks than quadratic: {RECIPES['cifar10'].summary}\n"
 
 
 def test_debug_keeps_the_traceback(capsys):

@@ -92,7 +92,7 @@ class WorseAtFirst(l2l.UpdateRule):
     def init(self, theta):
         return theta, torch.zeros(())
 
-    def forward(self, grad, state):
+    def forward(self, grad, state, theta=None):
         theta, t = state
         goal = 100 + theta if t == 0 else torch.zeros_like(theta)
         return goal - theta, (goal, t + 1)

@@ -156,7 +156,7 @@ def by_a_loop(make_model, theta, images, labels):
 def test_a_batch_of_networks_is_a_loop_over_networks(make_model):
     problem = l2l.Classifier(make_model, l2l.data.digits8(), batch=32).sample(3, seed=0)
     images, labels = problem.data.train
-    index = torch.randint(len(labels), (3, 32), generator=generator(0, 4 + 1))
+    index = problem.minibatch(4, tasks=3)
     theta = moved(problem)
     expected = by_a_loop(make_model, theta, images[index], labels[index])
     torch.testing.assert_close(problem.loss(theta, 4), expected, rtol=1e-4, atol=1e-5)
@@ -173,7 +173,7 @@ def test_held_out_loss_is_a_loop_over_networks(make_model):
 @each_network
 def test_networks_can_be_trained(make_model):
     problem = l2l.Classifier(make_model, l2l.data.digits8(), batch=32).sample(2, seed=0)
-    losses = l2l.optimize(l2l.Adam(0.03), problem, 25).losses
+    losses = l2l.optimize(l2l.Adam(0.03), problem, 40).losses
     assert (losses[-5:].mean(0) < 0.8 * losses[0]).all()
 
 
@@ -257,13 +257,13 @@ def test_every_parameter_of_the_convolutional_network_gets_a_gradient():
     problem = convolutional()
     _, grad = l2l.value_and_grad(problem, problem.theta0, 0)
     for row in grad:
-        assert all(piece.abs().sum() > 0 for piece in problem._unflatten(row).values())
+        assert all(piece.abs().sum() > 0 for piece in problem.parameters(row).values())
 
 
 def test_the_convolutional_network_is_a_plain_one_with_the_statistics_of_its_batch():
     problem = convolutional()
     images, labels = problem.data.train
-    index = torch.randint(len(labels), (2, 6), generator=generator(0, 4 + 1))
+    index = problem.minibatch(4, tasks=2)
     before = problem.loss(problem.theta0, 4)
     expected = by_a_loop(l2l.conv_net, problem.theta0, images[index], labels[index])
     torch.testing.assert_close(before, expected.detach(), rtol=1e-4, atol=1e-5)
@@ -275,15 +275,13 @@ def test_the_convolutional_network_is_a_plain_one_with_the_statistics_of_its_bat
 def test_networks_one_after_another_are_networks_at_once():
     problem = convolutional(3)
     images, labels = problem.data.train
-    index = torch.randint(len(labels), (3, 6), generator=generator(0, 2 + 1))
-    assert problem._chunk(problem.theta0) == 1
+    index = problem.minibatch(2, tasks=3)
     theta = problem.theta0.clone().requires_grad_()
     at_once = vmap(problem._task_loss)(theta, images[index], labels[index])
     (expected,) = torch.autograd.grad(at_once.sum(), theta)
     loss, grad = l2l.value_and_grad(problem, problem.theta0, 2)
     torch.testing.assert_close(loss, at_once.detach(), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(grad, expected, rtol=1e-3, atol=1e-5)
-    assert sample("digits8")._chunk(sample("digits8").theta0) is None
 
 
 @pytest.mark.parametrize("count", [999, 1000, 2300])
@@ -296,8 +294,116 @@ def test_held_out_loss_in_parts_is_the_mean_over_all(count):
 
 def test_theta0_of_the_convolutional_network_is_pytorchs():
     problem = convolutional()
-    weights = problem._unflatten(problem.theta0[0])
+    weights = problem.parameters(problem.theta0[0])
     assert (weights["2.weight"] == 1).all()
     assert (weights["2.bias"] == 0).all()
     bound = (16 * 25) ** -0.5
     assert 0.99 * bound < weights["4.weight"].abs().max() <= bound
+
+
+# What a held-out loss, a minibatch and a start may depend on
+
+
+@pytest.mark.parametrize("make_model", [NETWORKS["batch norm"], NETWORKS["conv net"]])
+def test_held_out_loss_does_not_depend_on_the_order_of_the_examples(make_model):
+    images, labels = random_data(2300, (1, 8, 8)).test
+    images = images + labels[:, None, None, None] / 10  # so that a batch of one class is another batch
+    orders = [labels.argsort(), torch.randperm(2300, generator=generator(1)), torch.arange(2300)]
+    losses = []
+    for order in orders:
+        shuffled = Examples(images[order], labels[order])
+        problem = l2l.Classifier(make_model, Data(shuffled, shuffled)).sample(2, seed=0)
+        losses.append(problem.evaluate(problem.theta0 * 10))
+    torch.testing.assert_close(losses[0], losses[2], rtol=1e-5, atol=0)
+    torch.testing.assert_close(losses[1], losses[2], rtol=1e-5, atol=0)
+
+
+def test_minibatches_do_not_depend_on_what_was_asked_before():
+    problem, again = (l2l.Classifier(NETWORKS["mlp"], l2l.data.digits8(), 16).sample(2, 3) for _ in range(2))
+    forward = [problem.minibatch(t, 2) for t in range(80)]
+    backward = [again.minibatch(t, 2) for t in reversed(range(80))]
+    assert torch.equal(torch.stack(forward), torch.stack(backward[::-1]))
+    assert len({batch.numpy().tobytes() for batch in forward}) == 80
+    assert len(torch.stack(forward).unique()) > 1100  # of 1,437 examples
+
+
+class Random(nn.Module):
+    """A layer that draws at random when it is made, and when it is used."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("shift", torch.randn(64))
+
+    def forward(self, x):
+        return nn.functional.dropout(x.flatten(1) + self.shift, 0.5, training=True)
+
+
+def randomly():
+    return nn.Sequential(Random(), nn.Linear(64, 10))
+
+
+@pytest.mark.parametrize("theta0_std", [0.1, None])
+@pytest.mark.parametrize("tasks", [1, 2])
+def test_a_model_that_draws_at_random_depends_on_the_seed_alone(tasks, theta0_std):
+    family = l2l.Classifier(randomly, l2l.data.digits8(), 16, theta0_std)
+    losses = []
+    for seed in (0, 0, 1):
+        torch.rand(len(losses) + 1)  # what a reader's program draws meanwhile is no matter
+        before = torch.get_rng_state()
+        losses.append(l2l.optimize(l2l.Adam(0.01), family.sample(tasks, seed), 5).losses)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(losses[0], losses[1])
+    assert not torch.equal(losses[0], losses[2])
+    problem = family.sample(tasks, 0)
+    assert len({problem.loss(problem.theta0, t)[0].item() for t in range(5)}) == 5
+
+
+@each_family
+def test_sampling_leaves_the_global_generator_alone(name):
+    before = torch.get_rng_state()
+    problem = FAMILIES[name]().sample(2, seed=0)
+    problem.loss(problem.theta0, 1)
+    assert FAMILIES[name]().groups
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def half_frozen():
+    model = l2l.mlp(64)
+    model[1].requires_grad_(False)
+    return model
+
+
+def test_frozen_parameters_stay_as_they_are():
+    family = l2l.Classifier(half_frozen, l2l.data.digits8(), 16)
+    problem = family.sample(2, seed=0)
+    assert problem.theta0.shape == (2, 20 * 10 + 10)
+    assert sum(len(index) for index in family.groups.values()) == 210
+    before = [p.clone() for p in problem.model.parameters()]
+    losses = l2l.optimize(l2l.Adam(0.03), problem, 60).losses
+    assert (losses[-10:].mean(0) < losses[0]).all()
+    assert all(torch.equal(*pair) for pair in zip(before, problem.model.parameters(), strict=True))
+
+
+def test_data_are_moved_once_for_all_trajectories():
+    family = l2l.Classifier(NETWORKS["mlp"], l2l.data.digits8())
+    first, second = (family.sample(1, seed).data for seed in (0, 1))
+    assert first.train.images is second.train.images
+
+
+def test_a_family_of_networks_is_known_by_its_repr():
+    def named(model=NETWORKS["mlp"], data=l2l.data.digits8(), **settings):  # noqa: B008
+        return repr(l2l.Classifier(model, data, **settings))
+
+    same, other = l2l.data.digits8(), random_data(40, (1, 8, 8))
+    assert named() == named(partial(l2l.mlp, 64), l2l.data.Data(*same))
+    different = [
+        named(),
+        named(data=same.swapped()),
+        named(data=other),
+        named(partial(l2l.mlp, 64, activation=nn.ReLU)),
+        named(NETWORKS["deep mlp"]),
+        named(batch=64),
+        named(theta0_std=None),
+    ]
+    assert len(set(different)) == len(different)
+    assert not any("\n" in text or " at 0x" in text for text in different)

@@ -1,5 +1,7 @@
 """Each hand-made rule is its counterpart in torch.optim."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -41,7 +43,7 @@ def test_steps_have_the_shape_of_theta(name, shape):
     rule, theta = ALL_RULES[name](), torch.randn(shape)
     state = rule.init(theta)
     for _ in range(3):
-        step, state = rule(torch.ones(shape), state)
+        step, state = rule(torch.ones(shape), state, theta)
         assert step.shape == shape
         assert step.isfinite().all()
 
@@ -50,18 +52,18 @@ def test_steps_have_the_shape_of_theta(name, shape):
 def test_all_memory_is_in_the_state(name):
     rule, theta = ALL_RULES[name](), torch.zeros(4)
     grads = torch.randn(3, 4, generator=torch.Generator().manual_seed(0))
-    first, state = rule(grads[0], rule.init(theta))
-    rule(grads[1], state)  # must change neither the rule nor the state
-    again, state_again = rule(grads[0], rule.init(theta))
+    first, state = rule(grads[0], rule.init(theta), theta)
+    rule(grads[1], state, theta)  # must change neither the rule nor the state
+    again, state_again = rule(grads[0], rule.init(theta), theta)
     assert torch.equal(first, again)
-    assert torch.equal(rule(grads[2], state)[0], rule(grads[2], state_again)[0])
+    assert torch.equal(rule(grads[2], state, theta)[0], rule(grads[2], state_again, theta)[0])
 
 
 @pytest.mark.parametrize("name", HAND_MADE)
 def test_a_zero_gradient_at_the_start_moves_nothing(name):
     theta = torch.zeros(4)
     rule = HAND_MADE[name](lr=0.1)
-    assert torch.equal(rule(theta, rule.init(theta))[0], theta)
+    assert torch.equal(rule(theta, rule.init(theta), theta)[0], theta)
 
 
 @pytest.mark.parametrize("name", HAND_MADE)
@@ -77,3 +79,71 @@ def test_a_learning_rate_can_be_learned(name):
 def test_a_rule_without_forward_is_refused():
     with pytest.raises(NotImplementedError):
         l2l.UpdateRule()(torch.zeros(1), ())
+
+
+each_rule = pytest.mark.parametrize("make_rule", ALL_RULES.values(), ids=ALL_RULES)
+
+
+def steps_of(rule, thetas, grads, state=None):
+    """The steps for gradients [steps, tasks, dim], and the state after them."""
+    state, steps = rule.init(thetas[0]) if state is None else state, []
+    for theta, grad in zip(thetas, grads, strict=True):
+        step, state = rule(grad, state, theta)
+        steps.append(step.detach())
+    return torch.stack(steps), state
+
+
+def walk(steps=4, tasks=2, dim=7):
+    return torch.randn(2, steps, tasks, dim, generator=torch.Generator().manual_seed(0))
+
+
+@each_rule
+def test_a_coordinatewise_rule_does_not_see_the_order_of_coordinates_or_tasks(make_rule):
+    rule, (thetas, grads) = make_rule(), walk()
+    assert rule.coordinatewise
+    order, tasks = torch.tensor([3, 1, 6, 0, 2, 5, 4]), [1, 0]
+    steps, _ = steps_of(rule, thetas, grads)
+    permuted, _ = steps_of(rule, thetas[:, tasks][..., order], grads[:, tasks][..., order])
+    torch.testing.assert_close(permuted, steps[:, tasks][..., order])
+
+
+@each_rule
+def test_some_coordinates_alone_go_on_as_they_do_among_all(make_rule):
+    rule, (thetas, grads), index = make_rule(), walk(), torch.tensor([0, 2, 5])
+    _, state = steps_of(rule, thetas[:2], grads[:2])
+    steps, _ = steps_of(rule, thetas[2:], grads[2:], state)
+    part, memory = rule.select(index, state)
+    alone, _ = steps_of(part, thetas[2:, :, index], grads[2:, :, index], memory)
+    torch.testing.assert_close(alone, steps[..., index])
+
+
+@each_rule
+def test_a_rule_is_known_by_its_repr(make_rule):
+    assert repr(make_rule()) == repr(make_rule())
+    assert " at 0x" not in repr(make_rule())
+
+
+def test_settings_of_a_rule_stand_in_its_repr():
+    different = [
+        l2l.Adam(0.1),
+        l2l.Adam(0.2),
+        l2l.Adam(0.1, eps=1e-4),
+        l2l.LSTMRule(),
+        l2l.LSTMRule(scale=0.2),
+    ]
+    different += [l2l.LSTMRule(preprocess=partial(l2l.log_and_sign, p=p)) for p in (5.0, 10.0)]
+    assert len({repr(rule) for rule in different}) == len(different)
+
+
+@each_rule
+def test_a_rule_leaves_the_global_generator_alone(make_rule):
+    before = torch.get_rng_state()
+    steps_of(make_rule(), *walk())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@each_rule
+def test_tiny_and_huge_gradients_have_finite_steps(make_rule):
+    grads = torch.tensor([0.0, 1e-30, -1e-8, 1.0, -1e6]).expand(20, 1, 5)
+    steps, _ = steps_of(make_rule(), torch.zeros(20, 1, 5), grads)
+    assert steps.isfinite().all()

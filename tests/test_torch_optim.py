@@ -1,15 +1,17 @@
 """Any rule as a real torch.optim.Optimizer, in the reader's own loop."""
 
 import copy
+import io
 
 import pytest
 import torch
-from samples import ALL_RULES, COUNTERPARTS, HAND_MADE
+from samples import ALL_RULES, COUNTERPARTS, HAND_MADE, Counting, Memory
 from torch import nn
 from torch.nn.functional import cross_entropy
+from torch.nn.utils import parameters_to_vector
 
 import l2l_lite as l2l
-from l2l_lite import LSTMRule, TorchOptimizer
+from l2l_lite import LSTMRule, TorchOptimizer, UpdateRule
 
 each_rule = pytest.mark.parametrize("make_rule", ALL_RULES.values(), ids=ALL_RULES)
 
@@ -233,7 +235,195 @@ def test_a_negative_lr_is_refused():
         TorchOptimizer(network().parameters(), l2l.Adam(), lr=-1)
 
 
-def test_a_partitioned_rule_is_refused_with_a_way_out():
-    rule = l2l.Partitioned({"all": l2l.Adam()}, {"all": torch.arange(3)})
-    with pytest.raises(TypeError, match=r"one TorchOptimizer for each group, with partitioned.rules"):
-        TorchOptimizer(network().parameters(), rule)
+# A rule sees whole buckets
+
+
+class Norm(l2l.GradientDescent):
+    """Steps of one length, whatever the gradient: a rule that must see all of it."""
+
+    coordinatewise = False
+
+    def forward(self, grad, state, theta=None):
+        return -self.lr * grad / grad.norm(dim=1, keepdim=True), state
+
+
+def backward(model):
+    model.zero_grad()
+    loss_of(model).backward()
+
+
+def test_a_rule_that_looks_at_its_whole_gradient_sees_all_parameters():
+    model = network()
+    before = parameters_to_vector(model.parameters()).detach()
+    optimizer = TorchOptimizer(model.parameters(), Norm(0.1))
+    backward(model)
+    optimizer.step()
+    moved = parameters_to_vector(model.parameters()).detach() - before
+    assert moved.norm().item() == pytest.approx(0.1, rel=1e-5)
+
+
+def test_parameters_whose_first_gradients_come_later_are_a_bucket_of_their_own():
+    first, second = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2))
+    optimizer = TorchOptimizer([first, second], Norm(0.1))
+    for _ in range(2):
+        first.grad = torch.ones(3)
+        optimizer.step()
+        second.grad = torch.ones(2)
+    optimizer.step()
+    assert (1 - first).norm().item() == pytest.approx(0.3, rel=1e-5)
+    assert (1 - second).norm().item() == pytest.approx(0.2, rel=1e-5)
+
+
+def test_a_parameter_that_loses_its_gradient_is_refused_and_nothing_moves():
+    model = network()
+    optimizer = TorchOptimizer(model.parameters(), l2l.Adam(0.1))
+    backward(model)
+    optimizer.step()
+    before = parameters_to_vector(model.parameters()).detach()
+    model[-1].bias.grad = None
+    with pytest.raises(ValueError, match=r"shape \[3\] had a gradient before and has none now") as error:
+        optimizer.step()
+    assert "\n" not in str(error.value)
+    assert torch.equal(parameters_to_vector(model.parameters()), before)
+
+
+class Fussy(l2l.GradientDescent):
+    """A rule that refuses what is small."""
+
+    def forward(self, grad, state, theta=None):
+        if grad.numel() < 3:
+            raise RuntimeError("too small")
+        return super().forward(grad, state, theta)
+
+
+def test_nothing_moves_when_a_later_bucket_is_refused():
+    first, second = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(2))
+    optimizer = TorchOptimizer([{"params": [first]}, {"params": [second]}], Fussy(0.1))
+    first.grad, second.grad = torch.ones(3), torch.ones(2)
+    with pytest.raises(RuntimeError, match="too small"):
+        optimizer.step()
+    assert (first == 1).all()
+    third = nn.Parameter(torch.ones(2, dtype=torch.float16))
+    third.grad = torch.ones_like(third)
+    optimizer = TorchOptimizer([{"params": [first]}, {"params": [third]}], l2l.Adam(0.1))
+    with pytest.raises(TypeError, match=r"cannot update torch\.float16"):
+        optimizer.step()
+    assert (first == 1).all()
+
+
+class Home(UpdateRule):
+    """Goes back to where it began, by a tenth of the way."""
+
+    def init(self, theta):
+        return (theta,)
+
+    def forward(self, grad, state, theta=None):
+        return 0.1 * (state[0] - theta) - grad, state
+
+
+@pytest.mark.parametrize("lr", [1.0, 0.5])
+def test_a_rule_that_remembers_theta0_and_looks_at_theta_is_given_both(lr):
+    parameter = nn.Parameter(torch.tensor([2.0]))
+    optimizer, theta = TorchOptimizer([parameter], Home(), lr), 2.0
+    for _ in range(5):
+        parameter.grad = torch.ones(1)
+        optimizer.step()
+        theta += lr * (0.1 * (2 - theta) - 1)
+        assert parameter.item() == pytest.approx(theta)
+
+
+def through_a_file(content):
+    file = io.BytesIO()
+    torch.save(content, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+@pytest.mark.parametrize("load", [copy.copy, through_a_file])
+def test_states_of_any_form_are_saved_and_resumed_to_the_bit(load):
+    rules, runs = [Counting(0.01) for _ in range(2)], []
+    for resumed in (False, True):
+        model = network()
+        optimizer = TorchOptimizer(model.parameters(), rules[0])
+        for step in range(6):
+            if resumed and step == 3:
+                saved = load(optimizer.state_dict())
+                optimizer = TorchOptimizer(model.parameters(), rules[1])
+                optimizer.load_state_dict(saved)
+            backward(model)
+            optimizer.step()
+        runs.append(parameters_to_vector(model.parameters()).detach())
+    assert torch.equal(*runs)
+    assert not torch.equal(runs[0], parameters_to_vector(network().parameters()))
+    state = optimizer.state[next(model.parameters())]["rule"]
+    assert isinstance(state, Memory)
+    assert state.rest["seen"].dtype == torch.int64
+    assert (state.rest["steps"], int(state.rest["seen"])) == (6, 6)
+
+
+# A rule for each group of parameters
+
+
+def pair():
+    return l2l.Partitioned(
+        {"conv": LSTMRule((3,), seed=1), "dense": LSTMRule((2,), seed=2)},
+        {"conv": torch.arange(1), "dense": torch.arange(1, 2)},
+    )
+
+
+def conv_network():
+    with l2l.global_draws(0):
+        return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3))
+
+
+def steps_of(model, optimizer, count=3):
+    """The steps of every parameter, one list for each update."""
+    x, found = torch.randn(5, 1, 4, 4, generator=l2l.generator(0)), []
+    for _ in range(count):
+        before = [p.detach().clone() for p in model.parameters()]
+        model.zero_grad()
+        model(x).square().sum().backward()
+        optimizer.step()
+        found.append([p.detach() - old for p, old in zip(model.parameters(), before, strict=True)])
+    return found
+
+
+def test_a_pair_gives_convolutions_and_dense_layers_to_their_rules():
+    rule, model, twin = pair(), conv_network(), conv_network()
+    found = steps_of(model, TorchOptimizer(model.parameters(), rule))
+    conv, *dense = twin.parameters()
+    alone = [TorchOptimizer([conv], rule.rules["conv"]), TorchOptimizer(dense, rule.rules["dense"])]
+    both = type("Both", (), {"step": lambda self: [optimizer.step() for optimizer in alone]})()
+    torch.testing.assert_close(found, steps_of(twin, both))
+
+
+def test_groups_can_be_chosen_by_name():
+    rule, model, twin = pair(), conv_network(), conv_network()
+    by_name = lambda name, parameter: "conv" if name.startswith("3.") else "dense"  # noqa: E731
+    found = steps_of(model, TorchOptimizer(model.named_parameters(), rule, groups=by_name))
+    parts = [list(twin[3].parameters()), [*twin[0].parameters(), *twin[1].parameters()]]
+    alone = [TorchOptimizer(part, r) for part, r in zip(parts, rule.rules.values(), strict=True)]
+    both = type("Both", (), {"step": lambda self: [optimizer.step() for optimizer in alone]})()
+    torch.testing.assert_close(found, steps_of(twin, both))
+
+
+def test_a_pair_works_where_one_kind_is_missing_and_after_a_resume():
+    model = network()
+    optimizer = TorchOptimizer(model.parameters(), pair())
+    backward(model)
+    optimizer.step()
+    again = TorchOptimizer(model.parameters(), pair())
+    again.load_state_dict(optimizer.state_dict())
+    twin = copy.deepcopy(model)
+    backward(model)
+    again.step()
+    assert not torch.equal(parameters_to_vector(twin.parameters()), parameters_to_vector(model.parameters()))
+
+
+def test_a_group_without_a_rule_is_refused_in_a_sentence():
+    model = network()
+    optimizer = TorchOptimizer(model.parameters(), pair(), groups=lambda name, p: "else")
+    backward(model)
+    with pytest.raises(ValueError, match=r"there are rules for .'conv', 'dense'. but groups") as error:
+        optimizer.step()
+    assert "\n" not in str(error.value)

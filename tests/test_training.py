@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from samples import Changed
 
 import l2l_lite as l2l
-from l2l_lite import training
+from l2l_lite import checkpoints
+from l2l_lite.history import History, score
+from l2l_lite.seeds import Role, task_seed
 
 SHORT = {"trajectories": 6, "steps": 6, "unroll_length": 3, "tasks": 2, "validate_every": 2}
 
@@ -29,8 +32,8 @@ def phi(rule):
     return {name: weight.clone() for name, weight in rule.state_dict().items()}
 
 
-def train(family=l2l.Quadratic(3), **changes):  # noqa: B008
-    rule = make_rule()
+def train(family=l2l.Quadratic(3), rule=None, **changes):  # noqa: B008
+    rule = rule or make_rule()
     return rule, l2l.meta_train(rule, family, **SHORT | changes)
 
 
@@ -49,9 +52,9 @@ def test_the_same_seed_gives_the_same_curve_and_the_same_rule():
 def test_meta_training_improves_a_rule():
     rule, family = l2l.LSTMRule(preprocess=l2l.identity), l2l.Quadratic()
     fresh = family.sample(tasks=64, seed=5)
-    before = training.score(rule, fresh, 40)
+    before = score(rule, fresh, 40)
     l2l.meta_train(rule, family, trajectories=30, steps=40, tasks=16)
-    assert training.score(rule, fresh, 40) < 0.1 * before
+    assert score(rule, fresh, 40) < 0.1 * before
 
 
 @dataclass
@@ -61,61 +64,137 @@ class Watched:
     seeds: list[int]
     change: object = None
 
+    def __repr__(self):
+        return "Watched"  # whatever it saw, and did to its tasks
+
     def sample(self, tasks, seed, device="cpu"):
         self.seeds.append(seed)
         problem = l2l.Quadratic(3).sample(tasks, seed, device)
         return self.change(problem, seed) if self.change else problem
 
 
-def test_training_tasks_are_never_validation_tasks_nor_those_of_small_seeds():
-    for seed in (0, 1, 7):
-        train(Watched(seeds := []), seed=seed)
-        validation, *rest = seeds
-        assert validation < training.FIRST_TRAINING_SEED <= min(rest)
-        assert len(set(rest)) == SHORT["trajectories"]
+FIRST = task_seed(Role.TRAINING)
+VALIDATION = task_seed(Role.VALIDATION)
+
+
+@pytest.mark.parametrize(("seed", "stage"), [(0, 0), (1, 0), (7, 0), (0, 1)])
+def test_tasks_come_from_the_seeds_of_their_roles(seed, stage):
+    train(Watched(seeds := []), seed=seed, stage=stage)
+    expected = [
+        task_seed(Role.TRAINING, meta_seed=seed, stage=stage, trajectory=k)
+        for k in range(SHORT["trajectories"])
+    ]
+    assert seeds == [VALIDATION, *expected]
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", -1), ("seed", 1000), ("stage", -1)])
+def test_seeds_out_of_their_range_are_refused_before_anything_is_done(name, value):
+    with pytest.raises(ValueError, match=rf"{name} must be at least 0 and below 1,000, but {name}={value}"):
+        train(Watched(seeds := []), **{name: value})
+    assert not seeds
+
+
+@dataclass(frozen=True)
+class Noted(l2l.TruncatedBPTT):
+    """Truncated backpropagation that notes the windows it is given, and draws that it could make."""
+
+    notes: list = field(default_factory=list)
+
+    def __repr__(self):
+        return "Noted"
+
+    def window(self, rule, problem, steps, at, objective, rng):
+        self.notes.append((steps, torch.rand((), generator=rng).item()))
+        return super().window(rule, problem, steps, at, objective, rng)
 
 
 def test_the_rate_decays_and_windows_are_truncated(monkeypatch):
-    rates, windows = [], []
-    step, meta_gradient = torch.optim.Adam.step, training.meta_gradient
+    rates, step = [], torch.optim.Adam.step
     monkeypatch.setattr(
         torch.optim.Adam, "step", lambda self: (rates.append(self.param_groups[0]["lr"]), step(self))
     )
-    monkeypatch.setattr(
-        training, "meta_gradient", lambda *args: (windows.append(args[2]), meta_gradient(*args))[1]
-    )
-    train(steps=7, lr=0.1, final_lr=0.001)
-    assert windows == [3, 3, 1] * 6
+    train(steps=7, lr=0.1, final_lr=0.001, estimator=(estimator := Noted()))
+    assert [steps for steps, _ in estimator.notes] == [3, 3, 1] * 6
+    assert len({draw for _, draw in estimator.notes}) == 18
     assert rates == sorted(rates, reverse=True)
     assert rates[0] == 0.1
     assert 0.001 < rates[-1] < 0.003
 
 
+def test_an_estimator_draws_the_same_after_a_resume(tmp_path):
+    family = Watched([], stop_at(FIRST + 3))
+    with pytest.raises(Interrupted):
+        train(family, checkpoint=tmp_path / "run.pt", estimator=(first := Noted()))
+    train(Watched([]), checkpoint=tmp_path / "run.pt", estimator=(second := Noted()))
+    train(Watched([]), estimator=(whole := Noted()))
+    assert first.notes + second.notes == whole.notes
+
+
+@pytest.mark.parametrize("estimator", [l2l.TruncatedBPTT(one_in=2), l2l.ES(pairs=2)], ids=repr)
+def test_every_estimator_trains_and_repeats_itself(estimator):
+    (rule, history), (again, _) = train(estimator=estimator), train(estimator=estimator)
+    assert_same(phi(rule), phi(again))
+    assert history.losses != train()[1].losses
+
+
+def test_gradients_can_be_reduced_in_one_place():
+    norms = []
+
+    def reduce(rule):
+        norms.append(sum(weight.grad.square().sum().item() for weight in rule.parameters()))
+
+    train(loss_turns(float("nan"), FIRST + 1, FIRST + 2), reduce=reduce)
+    windows = SHORT["steps"] // SHORT["unroll_length"]
+    assert len(norms) == 5 * windows + 1
+    assert [norm != norm for norm in norms] == [k == windows for k in range(len(norms))]
+
+
 # The best φ is kept
 
 
-def scores(monkeypatch, values):
-    """Let meta-training see these scores; gives the list of φ that it scored."""
-    seen, remaining = [], iter(values)
-    monkeypatch.setattr(training, "score", lambda rule, *_: (seen.append(phi(rule)), next(remaining))[1])
-    return seen
+def scripted(values):
+    """A rule, a family in whose validation it gets these scores, and a list of the φ that got them."""
+    rule, seen, remaining = make_rule(), [], iter(values)
+
+    def change(problem, seed):
+        def loss(theta, t):
+            if t == 0:
+                seen.append((next(remaining), phi(rule)))
+            return seen[-1][0] + 0 * problem.loss(theta, t)
+
+        return Changed(problem, {"loss": loss}) if seed == VALIDATION else problem
+
+    return rule, Watched([], change), seen
 
 
-@pytest.mark.parametrize(("values", "best"), [((3, 1, 2), 1), ((1, 2, 3), 0), ((3, 2, 1), 2)])
-def test_the_best_weights_are_kept(monkeypatch, values, best):
-    seen = scores(monkeypatch, values)
-    rule, history = train()
+@pytest.mark.parametrize(
+    ("values", "best"), [((3, 1, 2), 1), ((1, 2, 3), 0), ((3, 2, 1), 2), ((-1, -3, -2), 1), ((1, -1, 0), 1)]
+)
+def test_the_best_weights_are_kept(values, best):
+    rule, family, seen = scripted(values)
+    history = train(family, rule)[1]
     assert history.validation == list(values)
-    assert_same(phi(rule), seen[best])
-    assert_same(history.best, seen[best])
+    assert_same(phi(rule), seen[best][1])
+    assert_same(history.best, seen[best][1])
 
 
-def test_training_stops_early_when_validation_no_longer_improves(monkeypatch):
-    seen = scores(monkeypatch, [3, 1, 2, 2, 0, 0])
-    rule, history = train(trajectories=12, patience=2)
+@given(st.floats(-100, 100), st.floats(0.01, 100))
+@settings(deadline=None, max_examples=20)
+def test_a_score_keeps_its_order_when_losses_are_shifted_or_scaled(shift, size):
+    problem, rules = l2l.Quadratic(3).sample(4, 0), [l2l.GradientDescent(lr) for lr in (0.1, 0.001)]
+    other = Changed(problem, {"loss": lambda theta, t: size * problem.loss(theta, t) + shift})
+    # The same steps: gradients are as large as the losses.
+    scaled = [l2l.GradientDescent(rule.lr / size) for rule in rules]
+    expected = [size * score(rule, problem, 20) + shift for rule in rules]
+    assert [score(rule, other, 20) for rule in scaled] == pytest.approx(expected, rel=1e-3, abs=1e-3)
+
+
+def test_training_stops_early_when_validation_no_longer_improves():
+    rule, family, seen = scripted([3, 1, 2, 2, 0, 0])
+    history = train(family, rule, trajectories=12, patience=2)[1]
     assert history.validation == [3, 1, 2, 2]
     assert len(history.losses) == 8
-    assert_same(phi(rule), seen[1])
+    assert_same(phi(rule), seen[1][1])
 
 
 def test_the_last_trajectory_is_validated_too():
@@ -126,7 +205,7 @@ def test_the_last_trajectory_is_validated_too():
 @given(st.lists(st.sampled_from([1.0, 2.0, 3.0, float("inf")]), max_size=6), st.integers(1, 4))
 def test_stale_counts_scores_since_the_best(values, patience):
     since_best = len(values) - 1 - max((i for i, v in enumerate(values) if v == min(values)), default=-1)
-    history = training.History(validation=values)
+    history = History(validation=values)
     assert history.stale(patience) == bool(values and since_best >= patience)
     assert not history.stale(None)
 
@@ -136,6 +215,17 @@ def test_stale_counts_scores_since_the_best(values, patience):
 
 class Interrupted(Exception):
     """Stands for a power cut."""
+
+
+def stop_at(first):
+    """Tasks until a seed, at which the power is cut."""
+
+    def change(problem, seed):
+        if seed >= first:
+            raise Interrupted
+        return problem
+
+    return change
 
 
 @pytest.mark.parametrize("done", [0, 1, 3, 5])
@@ -149,7 +239,7 @@ def test_interrupted_while_saving_and_resumed_gives_the_same_rule(tmp_path, monk
         saves.append(target)
         replace(partial, target)
 
-    monkeypatch.setattr(training.os, "replace", cut)
+    monkeypatch.setattr(checkpoints.os, "replace", cut)
     with pytest.raises(Interrupted):
         train(checkpoint=path)
     monkeypatch.undo()
@@ -166,9 +256,14 @@ def test_interrupted_at_any_pass_and_resumed_gives_the_same_rule(tmp_path_factor
     passes = iter(range(moment))
 
     def cut(problem, seed):
-        return Changed(problem, {"loss": lambda theta, t: (next(passes), problem.loss(theta, t))[1]})
+        def loss(theta, t):
+            if next(passes, None) is None:
+                raise Interrupted
+            return problem.loss(theta, t)
 
-    with pytest.raises(StopIteration):
+        return Changed(problem, {"loss": loss})
+
+    with pytest.raises(Interrupted):
         train(Watched([], cut), checkpoint=path, seed=1)
     rule, history = train(Watched([]), checkpoint=path, seed=1)
     expected, expected_history = train(Watched([]), seed=1)
@@ -177,7 +272,7 @@ def test_interrupted_at_any_pass_and_resumed_gives_the_same_rule(tmp_path_factor
     assert_same(phi(rule), phi(expected))
 
 
-LONG = {"trajectories": 100, "steps": 10, "unroll_length": 5, "tasks": 2, "validate_every": 10}
+LONG = {"trajectories": 300, "steps": 10, "unroll_length": 5, "tasks": 2, "validate_every": 10}
 
 
 def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
@@ -192,7 +287,7 @@ def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
     while not path.exists():
         assert process.poll() is None
         time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.3))
+    time.sleep(random.Random(0).uniform(0, 0.1))
     process.kill()
     assert process.wait() == -signal.SIGKILL
     done = len(torch.load(path, weights_only=True)["history"]["losses"])
@@ -204,7 +299,7 @@ def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    rule, history = train(checkpoint=tmp_path / "run.pt")
+    rule, history = train(Watched([]), checkpoint=tmp_path / "run.pt")
     again, history_again = train(Watched(seeds := []), checkpoint=tmp_path / "run.pt")
     assert len(seeds) == 1  # for validation
     assert history_again.losses == history.losses
@@ -218,7 +313,7 @@ def test_nothing_but_the_checkpoint_is_left_behind(tmp_path):
 
 def test_checkpoints_that_differ_in_their_ending_do_not_meet(tmp_path, monkeypatch):
     partials, replace = set(), os.replace
-    monkeypatch.setattr(training.os, "replace", lambda a, b: (partials.add(a), replace(a, b)))
+    monkeypatch.setattr(checkpoints.os, "replace", lambda a, b: (partials.add(a), replace(a, b)))
     for seed in (0, 1):
         train(seed=seed, checkpoint=tmp_path / f"run.{seed}")
     assert len(partials) == 2
@@ -229,22 +324,95 @@ def one_sentence(error) -> bool:
     return "\n" not in text and len(text) < 250
 
 
-@pytest.mark.parametrize(("name", "value"), [("lr", 0.02), ("seed", 1), ("steps", 9), ("tasks", 3)])
+def weighted(window, so_far, weight=1.0):
+    """An objective with an argument."""
+    return weight * window.sum(dim=0).mean()
+
+
+OTHERS = [
+    *(("lr", 0.02), ("seed", 1), ("steps", 9), ("tasks", 3), ("stage", 1)),
+    ("family", l2l.Quadratic(7)),
+    ("family", l2l.Quadratic(3, theta0_std=0.5)),
+    ("rule", l2l.LSTMRule((4,), l2l.identity, scale=0.5)),
+    ("rule", l2l.LSTMRule((4,), partial(l2l.log_and_sign, p=5.0))),
+    ("rule", l2l.LSTMRule((5,))),
+    ("objective", l2l.objectives.last),
+    ("objective", partial(weighted, weight=2.0)),
+    ("estimator", l2l.TruncatedBPTT(one_in=2)),
+    ("estimator", l2l.ES()),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), OTHERS)
 def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, name, value):
     path = tmp_path / "run.pt"
     train(checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=rf"run.pt was made with other settings \({name}\)") as error:
+    with pytest.raises(ValueError, match=rf"run.pt belongs to another run \(other {name}\)") as error:
         train(checkpoint=path, **{name: value})
     assert one_sentence(error)
     assert path.read_bytes() == before
 
 
-def test_a_checkpoint_of_another_rule_is_refused(tmp_path):
-    train(checkpoint=tmp_path / "run.pt")
-    with pytest.raises(ValueError, match=r"run.pt holds the weights of another rule") as error:
-        l2l.meta_train(l2l.LSTMRule((5,)), l2l.Quadratic(3), **SHORT, checkpoint=tmp_path / "run.pt")
-    assert one_sentence(error)
+def test_a_partial_objective_is_known_by_its_arguments(tmp_path):
+    for weight in (1.0, 2.0):
+        train(objective=partial(weighted, weight=weight), checkpoint=tmp_path / f"{weight}.pt")
+    train(objective=partial(weighted, weight=1.0), checkpoint=tmp_path / "1.0.pt")  # is finished
+    with pytest.raises(ValueError, match=r"other objective"):
+        train(objective=partial(weighted, weight=2.0), checkpoint=tmp_path / "1.0.pt")
+
+
+class Nameless:
+    """A family without a repr of its own."""
+
+    sample = l2l.Quadratic(3).sample
+
+
+@pytest.mark.parametrize("part", [{"objective": lambda window, so_far: window.sum()}, {"family": Nameless()}])
+def test_what_a_checkpoint_could_not_recognise_is_refused_at_once(tmp_path, part):
+    (name,) = part
+    with pytest.raises(ValueError, match=rf"a checkpoint cannot recognise the {name} ") as error:
+        train(**part, checkpoint=tmp_path / "run.pt")
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_folder_is_found_before_the_first_trajectory(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere for a checkpoint; make it"):
+        train(Watched(seeds := []), checkpoint=tmp_path / "nowhere" / "run.pt")
+    assert not seeds
+
+
+def test_a_checkpoint_can_be_named_by_a_string(tmp_path):
+    rule, _ = train(checkpoint=str(tmp_path / "run.pt"))
+    assert_same(phi(train(checkpoint=tmp_path / "run.pt")[0]), phi(rule))
+
+
+def broken_run(path):
+    """A run that broke off in NaN after four trajectories."""
+    with pytest.raises(FloatingPointError, match="lower lr or scale"):
+        train(loss_turns(float("nan"), FIRST + 4), trajectories=40, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "lower",
+    [{"lr": 1e-3}, {"rule": l2l.LSTMRule((4,), l2l.identity, scale=0.01)}, {"lr": 1e-3, "final_lr": 1e-4}],
+)
+def test_a_run_that_broke_off_goes_on_with_a_lower_lr_or_scale(tmp_path, lower):
+    broken_run(tmp_path / "run.pt")
+    best = torch.load(tmp_path / "run.pt", weights_only=True)["history"]["best"]
+    noted = Watched(seeds := [])
+    _, history = train(noted, trajectories=40, checkpoint=tmp_path / "run.pt", **lower)
+    assert seeds[:2] == [VALIDATION, FIRST + 4]  # goes on where it broke
+    assert len(history.losses) == 40
+    assert not any(loss != loss for loss in history.losses)
+    assert best.keys() == history.best.keys()
+
+
+def test_a_run_that_broke_off_goes_on_with_nothing_else(tmp_path):
+    broken_run(tmp_path / "run.pt")
+    with pytest.raises(ValueError, match=r"belongs to another run \(other lr, steps\)"):
+        train(Watched([]), trajectories=40, lr=1e-3, steps=9, checkpoint=tmp_path / "run.pt")
 
 
 DAMAGES = {
@@ -269,7 +437,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(tmp_path, damage):
 @pytest.mark.parametrize("content", [{"weights": torch.zeros(3)}, [1, 2], {"settings": {}}])
 def test_another_file_of_torch_is_no_checkpoint(tmp_path, content):
     torch.save(content, tmp_path / "run.pt")
-    with pytest.raises(ValueError, match=r"run.pt (is not a whole checkpoint|was made with other)") as error:
+    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint") as error:
         train(checkpoint=tmp_path / "run.pt")
     assert one_sentence(error)
 
@@ -293,24 +461,16 @@ def loss_turns(value, from_seed, to_seed=10**12):
     return Watched([], change)
 
 
-FIRST = training.FIRST_TRAINING_SEED
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_training_that_turns_nan_says_so_and_keeps_the_best_rule(monkeypatch, value):
-    scored, score = [], training.score
-
-    def watched(rule, *rest):
-        scored.append((score(rule, *rest), phi(rule)))
-        return scored[-1][0]
-
-    monkeypatch.setattr(training, "score", watched)
-    rule, family = make_rule(), loss_turns(value, FIRST + 4)
+def test_training_that_turns_nan_says_so_and_keeps_the_best_rule(value):
+    rule, family, seen = scripted([3, 1, 2, 4, 5, 6, 7])
+    bad = loss_turns(value, FIRST + 4)
+    both = Watched([], lambda problem, seed: family.change(bad.change(problem, seed), seed))
     with pytest.raises(FloatingPointError, match=r"after 14 trajectories: .* NaN or Inf") as error:
-        l2l.meta_train(rule, family, **SHORT | {"trajectories": 40})
+        l2l.meta_train(rule, both, **SHORT | {"trajectories": 40})
     assert one_sentence(error)
-    assert len(scored) == 7
-    assert_same(phi(rule), min(scored, key=lambda pair: pair[0])[1])
+    assert len(seen) == 7
+    assert_same(phi(rule), seen[1][1])
     assert all(weight.isfinite().all() for weight in rule.parameters())
 
 
@@ -330,18 +490,19 @@ def nan_gradient(problem, seed):
 @pytest.mark.parametrize(
     "family", [loss_turns(float("nan"), FIRST + 2, FIRST + 3), Watched([], nan_gradient)]
 )
-def test_a_trajectory_that_breaks_off_is_skipped(monkeypatch, family):
-    seen = scores(monkeypatch, range(6))
-    _, history = train(family, validate_every=1)
+def test_a_trajectory_that_breaks_off_is_skipped(family):
+    rule, validation, seen = scripted(range(6))
+    both = Watched([], lambda problem, seed: validation.change(family.change(problem, seed), seed))
+    history = train(both, rule, validate_every=1)[1]
     assert [loss != loss for loss in history.losses] == [False, False, True, False, False, False]
-    assert all(weight.isfinite().all() for weights in seen for weight in weights.values())
+    assert all(weight.isfinite().all() for _, weights in seen for weight in weights.values())
     if family.change is not nan_gradient:
-        assert_same(seen[2], seen[1])
+        assert_same(seen[2][1], seen[1][1])
 
 
 def test_a_score_that_is_not_finite_is_the_worst():
     problem = l2l.Quadratic(3).sample(2, 0)
-    assert training.score(l2l.GradientDescent(1e30), problem, 5) == float("inf")
+    assert score(l2l.GradientDescent(1e30), problem, 5) == float("inf")
 
 
 # Settings that cannot be meant

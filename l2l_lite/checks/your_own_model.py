@@ -9,9 +9,9 @@ from torch import Tensor
 
 from l2l_lite.checks import missing, number, right, wrong
 from l2l_lite.learned import LSTMRule
+from l2l_lite.problems import check_family
 from l2l_lite.rules import Adam, UpdateRule
 from l2l_lite.torch_optim import TorchOptimizer
-from l2l_lite.trajectory import value_and_grad
 
 
 def memory(answer: Any) -> None:
@@ -99,37 +99,15 @@ def family(answer: Any) -> None:
     """A family of problems that keeps the promises on which meta-training relies."""
     try:
         what = "a family whose sample(tasks, seed) returns a problem"
-        if missing(answer, what) or missing(answer.sample(tasks=3, seed=0), what):
+        if missing(answer, what) or missing(problem := answer.sample(tasks=3, seed=0), what):
             return
-        fault, dim = _fault(answer), answer.sample(tasks=3, seed=0).theta0.shape[-1]
+        check_family(answer)
+    except ValueError as fault:
+        wrong(str(fault))
     except Exception as error:
-        fault, dim = f"it raises {type(error).__name__}: {error}", 0
-    why = f"a family with {dim} coordinates a task, ready for `l2l.meta_train`"
-    wrong(fault) if fault else right(why)
-
-
-def _fault(family: Any) -> str | None:
-    problem, again, other = (family.sample(tasks=3, seed=seed) for seed in (0, 0, 1))
-    theta = problem.theta0
-    if theta.dim() != 2 or len(theta) != 3:
-        return f"theta0 has the shape {list(theta.shape)}, not [tasks, dim] with 3 tasks"
-    if (loss := problem.loss(theta, 1)).shape != (3,):
-        return f"loss gives the shape {list(loss.shape)}, not one value a task; do not average over tasks"
-    if not torch.equal(loss, again.loss(again.theta0, 1)):
-        return "the same seed gives other tasks: draw everything with one generator(seed)"
-    if torch.equal(loss, other.loss(other.theta0, 1)):
-        return "another seed gives the same tasks: does every draw use the generator?"
-    if not value_and_grad(problem, theta, 0)[1].isfinite().all():
-        return "the gradient at theta0 has NaN or Inf"
-    if _leaks(problem):
-        return "the first task's loss depends on the other tasks' parameters"
-    return None if problem.evaluate(theta).shape == (3,) else "evaluate must give one value a task"
-
-
-def _leaks(problem: Any) -> bool:
-    theta = problem.theta0.detach().clone().requires_grad_()
-    (grad,) = torch.autograd.grad(problem.loss(theta, 0)[0], theta)
-    return bool(grad[1:].any())
+        wrong(f"it raises {type(error).__name__}: {error}")
+    else:
+        right(f"a family with {problem.theta0.shape[1]} coordinates a task, ready for `l2l.meta_train`")
 
 
 def repaired(answer: Callable[[list[int]], UpdateRule]) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 from l2l_lite import data, pictures
 from l2l_lite.problems.base import Family, Problem
+from l2l_lite.problems.check import check_family
 from l2l_lite.problems.classifier import Classifier, conv_net, mlp, parameter_groups
 from l2l_lite.problems.neural_art import NeuralArt
 from l2l_lite.problems.quadratic import Quadratic
@@ -24,6 +25,7 @@ __all__ = [
     "NeuralArt",
     "Problem",
     "Quadratic",
+    "check_family",
     "conv_net",
     "mlp",
     "parameter_groups",

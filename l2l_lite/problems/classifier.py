@@ -1,16 +1,18 @@
 """Neural networks as problems: any `nn.Module` on any data set, a batch of tasks at a time."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, replace_all_batch_norm_modules_, vmap
 from torch.nn.functional import cross_entropy
 
-from l2l_lite.data import Data
+from l2l_lite.data import Data, Examples
+from l2l_lite.naming import describe, fingerprint
 from l2l_lite.problems.base import check_tasks
-from l2l_lite.seeds import generator
+from l2l_lite.seeds import generator, global_draws
 
 
 def mlp(
@@ -40,11 +42,30 @@ def conv_net(classes: int = 10) -> nn.Sequential:
     return nn.Sequential(*modules, nn.Flatten(), nn.Linear(256, 32), nn.ReLU(), nn.Linear(32, classes))
 
 
+def layer_kind(name: str, parameter: Tensor) -> str:
+    """The group of a parameter: "conv" for the weights of convolutions, "dense" for all others."""
+    return "conv" if parameter.dim() == 4 else "dense"
+
+
 def parameter_groups(model: nn.Module) -> dict[str, Tensor]:
-    """Indices into a row of θ: "conv", the weights of convolutions, and "dense", all others."""
-    is_conv = flatten([torch.full(p.shape, p.dim() == 4) for p in model.parameters()])
-    groups = {"conv": is_conv.nonzero()[:, 0], "dense": (~is_conv).nonzero()[:, 0]}
-    return {name: index for name, index in groups.items() if len(index)}
+    """Indices into a row of θ for each `layer_kind` that the model has."""
+    kinds = [(layer_kind(name, p), p.numel()) for name, p in trainable(model).items()]
+    return coordinate_groups(kinds)
+
+
+def coordinate_groups(sizes: Iterable[tuple[str, int]]) -> dict[str, Tensor]:
+    """Indices into a row of θ for each group, from the group and the size of each parameter in turn."""
+    indices: dict[str, list[Tensor]] = defaultdict(list)
+    first = 0
+    for name, size in sizes:
+        indices[name].append(torch.arange(first, first + size))
+        first += size
+    return {name: torch.cat(parts) for name, parts in sorted(indices.items())}
+
+
+def trainable(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that θ holds, by name: those of a model that are not frozen."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
 
 
 @dataclass
@@ -52,41 +73,57 @@ class Classifier:
     """Training the networks of `make_model` on `data` (Andrychowicz et al., 2016, section 3.2).
 
     The data stay the same; tasks differ in θ0 and in their minibatches. θ0 is N(0, theta0_std²), or
-    with `theta0_std=None` what `make_model` itself draws. Batch norm uses each minibatch's statistics.
+    with `theta0_std=None` what `make_model` itself draws. Batch norm uses each minibatch's statistics,
+    frozen parameters stay as they are, and dropout draws anew at each step of each seed.
     """
 
     make_model: Callable[[], nn.Module]
     data: Data
     batch: int = 128
     theta0_std: float | None = 0.1
+    _on: dict[torch.device, Data] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        data = fingerprint(*self.data.train, *self.data.test)
+        settings = f"batch={self.batch}, theta0_std={self.theta0_std}"
+        return f"Classifier({describe(self._model(0))} on data {data}, {settings})"
 
     @property
     def groups(self) -> dict[str, Tensor]:
         """See `parameter_groups`."""
-        return parameter_groups(self.make_model())
+        return parameter_groups(self._model(0))
 
     def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> "ClassifierProblem":
         """`tasks` networks at their start, each with its own minibatches."""
         check_tasks(tasks)
-        model = replace_all_batch_norm_modules_(self.make_model()).to(device)
-        theta0 = self._theta0(tasks, seed).to(device)
-        return ClassifierProblem(model, self.data.to(device), theta0, self.batch, seed)
+        model = replace_all_batch_norm_modules_(self._model(seed)).to(device)
+        return ClassifierProblem(
+            model, self._data(torch.device(device)), self._theta0(tasks, seed).to(device), self.batch, seed
+        )
 
     def on(self, data: Data) -> "Classifier":
         """The same family on other data."""
         return replace(self, data=data)
 
-    def _parameters(self) -> list[Tensor]:
-        return [p.detach() for p in self.make_model().parameters()]
+    def _data(self, device: torch.device) -> Data:
+        if device not in self._on:  # moved once, not for every trajectory
+            self._on[device] = self.data.to(device)
+        return self._on[device]
+
+    def _model(self, seed: int) -> nn.Module:
+        with global_draws(seed):
+            return self.make_model()
 
     def _theta0(self, tasks: int, seed: int) -> Tensor:
         rng = generator(seed, 0)
         if self.theta0_std is not None:
-            dim = flatten(self._parameters()).numel()
+            dim = flatten(trainable(self._model(seed))).numel()
             return self.theta0_std * torch.randn(tasks, dim, generator=rng)
-        with torch.random.fork_rng(devices=[]):
-            torch.random.set_rng_state(rng.get_state())
-            return torch.stack([flatten(self._parameters()) for _ in range(tasks)])
+        with global_draws(rng.initial_seed()):
+            return torch.stack([flatten(trainable(self.make_model())) for _ in range(tasks)])
+
+
+BLOCK = 32  # steps whose minibatches are drawn at once
 
 
 @dataclass
@@ -99,40 +136,72 @@ class ClassifierProblem:
     batch: int
     seed: int
 
+    def __post_init__(self) -> None:
+        self._shapes = {name: p.shape for name, p in trainable(self.model).items()}
+        self._sizes = [shape.numel() for shape in self._shapes.values()]
+        self._block: tuple[int, int, Tensor] | None = None
+
     def loss(self, theta: Tensor, t: int) -> Tensor:
         """Mean cross-entropy of every task on its own minibatch of step t, [tasks]."""
-        images, labels = self.data.train
-        shape = (len(theta), self.batch)
-        index = torch.randint(len(labels), shape, generator=generator(self.seed, t + 1))
-        index = index.to(theta.device)
-        return vmap(self._task_loss, chunk_size=self._chunk(theta))(theta, images[index], labels[index])
+        index = self.minibatch(t, len(theta))
+        images, labels = (part[index] for part in self.data.train)
+        return self._losses(theta, images, labels, generator(self.seed, t, 1))
 
+    def minibatch(self, t: int, tasks: int) -> Tensor:
+        """Which training examples each task sees at step t, [tasks, batch]."""
+        block, row = divmod(t, BLOCK)
+        if self._block is None or self._block[:2] != (block, tasks):
+            shape = (BLOCK, tasks, self.batch)
+            rng = generator(self.seed, block + 1)
+            index = torch.randint(len(self.data.train.labels), shape, generator=rng)
+            self._block = block, tasks, index.to(self.theta0.device)
+        return self._block[2][row]
+
+    @torch.no_grad()
     def evaluate(self, theta: Tensor) -> Tensor:
-        """Mean cross-entropy of every task on all held-out examples, [tasks], 1,000 of them at a time."""
+        """Mean cross-entropy of every task on all held-out examples, [tasks].
+
+        1,000 at a time, mixed in one way whatever their order: batch norm looks at those together.
+        """
         total = torch.zeros_like(theta[:, 0])
-        with torch.no_grad():
-            for images, labels in zip(*(part.split(1000) for part in self.data.test), strict=True):
-                in_dims = (0, None, None)
-                losses = vmap(self._task_loss, in_dims, chunk_size=self._chunk(theta) or 16)
-                total += len(labels) * losses(theta, images, labels)
-        return total / len(self.data.test.labels)
+        mixed = _mixed(self.data.test)
+        for images, labels in zip(*(part.split(1000) for part in mixed), strict=True):
+            total += len(labels) * self._losses(theta, images, labels, generator(self.seed))
+        return total / len(mixed.labels)
 
-    def _chunk(self, theta: Tensor) -> int | None:
+    def _losses(self, theta: Tensor, images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
+        """Cross-entropy of each task on its own images [tasks, n, ...] or on the same [n, ...], [tasks]."""
+        own = 0 if labels.dim() == 2 else None
+        with global_draws(rng.initial_seed(), theta.device):
+            if len(theta) == 1:  # `vmap` over one task costs more than twice the plain call
+                one = [part if own is None else part[0] for part in (images, labels)]
+                return self._task_loss(theta[0], *one)[None]
+            chunk = 1 if self._one_by_one(theta) else 16 if own is None else None
+            every = vmap(self._task_loss, (0, own, own), chunk_size=chunk, randomness="different")
+            return every(theta, images, labels)
+
+    def _one_by_one(self, theta: Tensor) -> bool:
         # A batch of tasks makes grouped convolutions, which cost a CPU twice the time of one after another.
-        convolves = any(p.dim() == 4 for p in self.model.parameters())
-        return 1 if convolves and theta.device.type == "cpu" else None
+        return theta.device.type == "cpu" and any(len(shape) == 4 for shape in self._shapes.values())
 
-    def _task_loss(self, theta: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        logits = functional_call(self.model, self._unflatten(theta), (images,))
-        return cross_entropy(logits, labels)
+    def parameters(self, row: Tensor) -> dict[str, Tensor]:
+        """A row of θ as the parameters of the network, by name."""
+        named = zip(self._shapes.items(), row.split(self._sizes), strict=True)
+        return {name: piece.view(shape) for (name, shape), piece in named}
 
-    def _unflatten(self, theta: Tensor) -> dict[str, Tensor]:
-        parameters = dict(self.model.named_parameters())
-        pieces = theta.split([p.numel() for p in parameters.values()])
-        named = zip(parameters.items(), pieces, strict=True)
-        return {name: piece.view_as(p) for (name, p), piece in named}
+    def _task_loss(self, row: Tensor, images: Tensor, labels: Tensor) -> Tensor:
+        return cross_entropy(functional_call(self.model, self.parameters(row), (images,)), labels)
 
 
-def flatten(tensors: list[Tensor]) -> Tensor:
+def _mixed(examples: Examples) -> Examples:
+    """The same examples in an order that depends on what they are, and on nothing else."""
+    pixels = examples.images.flatten(1).double()
+    weights = torch.rand(pixels.shape[1], generator=generator(0), dtype=torch.float64).to(pixels.device)
+    order = (pixels @ weights).argsort()
+    order = order[torch.randperm(len(order), generator=generator(0)).to(order.device)]
+    return Examples(examples.images[order], examples.labels[order])
+
+
+def flatten(tensors: Mapping[str, Tensor]) -> Tensor:
     """All entries of the tensors, in order, [dim]."""
-    return torch.cat([tensor.reshape(-1) for tensor in tensors])
+    return torch.cat([tensor.reshape(-1) for tensor in tensors.values()])

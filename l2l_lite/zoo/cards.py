@@ -9,8 +9,9 @@ import torch
 
 from l2l_lite import artefacts
 from l2l_lite.hardware import device_name
+from l2l_lite.history import History
+from l2l_lite.naming import describe
 from l2l_lite.rules import UpdateRule
-from l2l_lite.training import History
 from l2l_lite.zoo.recipes import Recipe
 from l2l_lite.zoo.testing import run_test
 
@@ -90,4 +91,4 @@ def command(name: str) -> str:
 
 def _plain(value: Any) -> Any:
     # An objective or an estimator, which JSON does not know, is named.
-    return value if isinstance(value, int | float | str | None) else getattr(value, "__name__", repr(value))
+    return value if isinstance(value, int | float | str | None) else describe(value)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
+from l2l_lite.history import History
 from l2l_lite.rules import UpdateRule
-from l2l_lite.training import History, meta_train
+from l2l_lite.training import meta_train
 from l2l_lite.zoo.recipes import Recipe
 
 

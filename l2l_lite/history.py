@@ -1,0 +1,49 @@
+"""What happened in meta-training, and the best φ."""
+
+import math
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from l2l_lite.problems.base import Problem
+from l2l_lite.rules import UpdateRule
+from l2l_lite.trajectory import optimize
+
+
+@dataclass
+class History:
+    """Losses and scores of a meta-training so far, and the φ with the best score."""
+
+    losses: list[float] = field(default_factory=list)  # mean of each trajectory; NaN if it broke off
+    validation: list[float] = field(default_factory=list)  # scores, see `score`
+    best: dict[str, Tensor] = field(default_factory=dict)  # φ with the lowest score
+    seconds: float = 0.0  # wall time of meta-training
+
+    def validate(self, rule: UpdateRule, problem: Problem, steps: int) -> None:
+        """Score φ as it stands, and keep it if none was better."""
+        value = score(rule, problem, steps)
+        if not self.best or value < min(self.validation):
+            self.best = {name: weight.clone() for name, weight in rule.state_dict().items()}
+        self.validation.append(value)
+
+    def stale(self, patience: int | None) -> bool:
+        """Whether the last `patience` scores brought nothing better."""
+        if patience is None or not self.validation:
+            return False
+        since_best = self.validation[::-1].index(min(self.validation))
+        return since_best >= patience
+
+    def broken(self, trajectories: int = 10) -> bool:
+        """Whether the last trajectories all broke off."""
+        last = self.losses[-trajectories:]
+        return len(last) == trajectories and all(math.isnan(loss) for loss in last)
+
+
+def score(rule: UpdateRule, problem: Problem, steps: int) -> float:
+    """Mean of the loss over a run and of the loss over its last ten steps: lower is better.
+
+    Both criteria count, and order stays as it is if f is shifted or scaled, or falls below zero.
+    """
+    losses = optimize(rule, problem, steps).losses
+    value = float(losses.mean() + losses[-10:].mean()) / 2
+    return value if math.isfinite(value) else math.inf
