@@ -12,7 +12,8 @@ from l2l_lite.rules import Adam, GradientDescent, Nesterov, RMSProp, UpdateRule
 from l2l_lite.trajectory import optimize
 
 RATES = tuple(10 ** (k / 4) for k in range(-12, 7))  # 0.001 to 32, four to a decade
-MOMENTA = (0.9, 0.95, 0.99)
+# To 0.999, for on quadratics 0.99 is the best of these from 200 steps on.
+MOMENTA = (0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 
 BASELINES: dict[str, list[Callable[[float], UpdateRule]]] = {
     "SGD": [GradientDescent],
@@ -36,12 +37,17 @@ CRITERIA: dict[str, Callable[[Tensor], Tensor]] = {"final": final_loss, "summed"
 
 
 class Tuned(NamedTuple):
-    """Candidates by learning rate, what each reaches, and the best one."""
+    """Candidates by learning rate, what each reaches, and the best one.
+
+    `inside` says whether the best is at no edge of the grid, else widen it: in its rate, and in every
+    number that differs between makers, such as the momentum. A momentum of 0 is inside, because its
+    range ends there; the largest of the grid is not.
+    """
 
     rates: Tensor  # [rates]
     values: Tensor  # [makers, rates], mean over tasks; infinite where a rule diverged
     rule: UpdateRule  # the best candidate
-    inside: bool  # whether its rate is neither the first nor the last: else widen the grid
+    inside: bool
 
 
 def tune(
@@ -54,20 +60,41 @@ def tune(
     """Run every candidate on the problem, and pick the best by each criterion: "final" and "summed".
 
     A maker builds a rule from a learning rate; several makers make several rows of one grid, such as one
-    for each momentum.
+    for each momentum. Raises FloatingPointError where every candidate diverged.
     """
     makers = [makers] if callable(makers) else list(makers)
     rates = list(rates)
-    candidates = [[make(rate) for rate in rates] for make in makers]
-    runs = [[optimize(rule, problem, steps).losses for rule in row] for row in candidates]
-    tuned = {}
-    for name, criterion in CRITERIA.items():
-        values = torch.tensor([[float(criterion(losses).mean()) for losses in row] for row in runs])
-        values = values.nan_to_num(nan=torch.inf, posinf=torch.inf)
-        row, column = divmod(int(values.argmin()), len(rates))
-        inside = 0 < column < len(rates) - 1
-        tuned[name] = Tuned(torch.tensor(rates), values, candidates[row][column], inside)
-    return tuned
+    grid = [[make(rate) for rate in rates] for make in makers]
+    runs = [[optimize(rule, problem, steps).losses for rule in row] for row in grid]
+    return {name: _best(grid, runs, rates, criterion) for name, criterion in CRITERIA.items()}
+
+
+def _best(
+    grid: Sequence[Sequence[UpdateRule]],
+    runs: Sequence[Sequence[Tensor]],
+    rates: Sequence[float],
+    criterion: Callable[[Tensor], Tensor],
+) -> Tuned:
+    values = torch.tensor([[float(criterion(losses).mean()) for losses in row] for row in runs])
+    values = values.nan_to_num(nan=torch.inf, posinf=torch.inf)
+    if not values.isfinite().any():
+        raise FloatingPointError(f"every rule diverged at every rate down to {min(rates):g}; try lower rates")
+    row, column = divmod(int(values.argmin()), len(rates))
+    rule = grid[row][column]
+    varied = _varied(rule, [line[column] for line in grid])
+    inside = all(_inside(value, among) for value, among in [(rates[column], rates), *varied])
+    return Tuned(torch.tensor(rates), values, rule, inside)
+
+
+def _varied(rule: UpdateRule, others: Iterable[UpdateRule]) -> list[tuple[float, list[float]]]:
+    """The numbers of a rule that differ from other makers', each with all that it was chosen from."""
+    numbers = {name: value for name, value in vars(rule).items() if type(value) in (int, float)}
+    grids = {name: [vars(other)[name] for other in others if name in vars(other)] for name in numbers}
+    return [(numbers[name], among) for name, among in grids.items() if len(set(among)) > 1]
+
+
+def _inside(value: float, grid: Sequence[float]) -> bool:
+    return min(grid) < value < max(grid) or value == 0 == min(grid)
 
 
 def compare(rules: Mapping[str, UpdateRule], problem: Problem, steps: int = 100) -> dict[str, Tensor]:

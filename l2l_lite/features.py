@@ -1,24 +1,22 @@
 """What a picture looks like to a network: feature maps of random and of trained filters, for neural art."""
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, cross_entropy, pad, relu
 from tqdm import trange
 
+from l2l_lite import artefacts
 from l2l_lite.data import Data, Examples
-from l2l_lite.seeds import generator
+from l2l_lite.seeds import generator, global_draws
 
 # From pictures [n, 3, h, w] to the maps [n, channels, height, width] of each layer.
 Features = Callable[[Tensor], list[Tensor]]
 MEAN = 0.5  # what the small network subtracts from its pictures
+COMMAND = "l2l features"  # that makes the trained ones again
 
 
 class FilterBank(nn.Module):
@@ -101,21 +99,15 @@ def trained() -> Layers:
 
     Raises ValueError for a missing or altered file.
     """
-    try:
-        content = _folder().joinpath("features.safetensors").read_bytes()
-        expected = card()["sha256"]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ValueError("the trained features are missing or damaged; install l2l_lite again") from error
-    if hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError("the trained features are damaged; install l2l_lite again")
-    network = small_network()
-    network.load_state_dict(load(content))
+    with torch.device("meta"):  # without weights of its own, which would be drawn
+        network = small_network()
+    network.load_state_dict(artefacts.read_weights("features", COMMAND), assign=True)
     return _layers(network)
 
 
 def card() -> dict[str, Any]:
     """How the trained features were made: data, steps, seconds, accuracy."""
-    return dict(json.loads(_folder().joinpath("features.json").read_text(encoding="utf-8")))
+    return artefacts.read_card("features", COMMAND)
 
 
 def train(data: Data, steps: int = 1560, batch: int = 128, lr: float = 5e-3, seed: int = 0) -> nn.Sequential:
@@ -124,9 +116,8 @@ def train(data: Data, steps: int = 1560, batch: int = 128, lr: float = 5e-3, see
     Adam, one cycle of the learning rate (Smith and Topin, 2019), every other minibatch mirrored. The last
     module of what comes back is the linear layer.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        classes = int(data.train.labels.max()) + 1
+    classes = int(data.train.labels.max()) + 1
+    with global_draws(seed, data.train.images.device):
         model = nn.Sequential(*small_network(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, classes))
     model.to(data.train.images.device)
     optimizer = torch.optim.Adam(model.parameters(), lr)
@@ -151,18 +142,11 @@ def accuracy(model: nn.Module, examples: Examples) -> float:
     return right / len(examples.labels)
 
 
-def write(model: nn.Sequential, about: dict[str, Any], folder: Path) -> None:
+def write(model: nn.Sequential, about: dict[str, Any], folder: str | Path) -> None:
     """Write the features of a trained model and their card."""
-    network = {name: weight.cpu() for name, weight in model[: len(small_network())].state_dict().items()}
-    content = save(network)
-    (folder / "features.safetensors").write_bytes(content)
-    text = json.dumps(about | {"sha256": hashlib.sha256(content).hexdigest()}, ensure_ascii=False)
-    (folder / "features.json").write_text(text, encoding="utf-8")
+    network = model[:-3]  # without the classifier at its end
+    artefacts.write("features", network.state_dict(), about, folder)
 
 
 def _layers(network: nn.Sequential) -> Layers:
     return Layers(network, layers=(1, 3, 6, 8, 11), mean=(MEAN,) * 3, std=(1.0,) * 3)
-
-
-def _folder() -> Any:
-    return files("l2l_lite.zoo")

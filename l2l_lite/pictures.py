@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from l2l_lite.data import Data, Examples
+from l2l_lite.image_files import opened
 from l2l_lite.seeds import generator
 
 # Each with who made it and its licence; the first eight come with scikit-image, the others with scikit-learn.
@@ -73,18 +74,13 @@ def picture(source: str | Path | np.ndarray | Tensor) -> Tensor:
 
 
 def _read(path: Path) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import ImageOps
 
-    try:
-        with Image.open(path) as image:
-            if image.mode[0] in "IF":  # grey in 16 bits or floats, which `convert` would clip to bytes
-                return np.asarray(image) / (65535 if image.mode[0] == "I" else 1)
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is not a picture, or a damaged one") from error
+    with opened(path) as image:
+        if image.mode[0] in "IF":  # grey in 16 bits or floats, which `convert` would clip to bytes
+            return np.asarray(image) / (65535 if image.mode[0] == "I" else 1)
+        upright = ImageOps.exif_transpose(image)
+        return np.asarray(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
 
 
 def resize(image: Tensor, height: int, width: int) -> Tensor:

@@ -10,10 +10,11 @@ import torch
 from typer.testing import CliRunner
 
 import l2l_lite as l2l
-from l2l_lite import cli, training
-from l2l_lite.zoo import cards
+from l2l_lite import artefacts, cli
+from l2l_lite.seeds import Role, task_seed
 from l2l_lite.zoo.recipes import RECIPES, Recipe, Test
 
+SHIPPED = artefacts.FOLDER
 Test.__test__ = False  # not a test of pytest's
 
 
@@ -26,13 +27,13 @@ def folder(tmp_path, monkeypatch):
         data=lambda: "drawn for a test",
         make_family=family,
         make_rule=lambda seed: l2l.LSTMRule((3,), l2l.identity, seed=seed),
-        training={"trajectories": 6, "steps": 5, "validate_every": 2, "validation_tasks": 2},
+        stages=({"trajectories": 6, "steps": 5, "validate_every": 2, "validation_tasks": 2},),
         seeds=(0, 1),
         tests={"same family": Test(family, steps=12, tasks=4, tuning_tasks=2)},
     )
     monkeypatch.setitem(RECIPES, "tiny", tiny)
     monkeypatch.setattr(l2l.zoo, "names", lambda: ["tiny"])
-    monkeypatch.setattr(l2l.zoo, "files", lambda package: tmp_path)
+    monkeypatch.setattr(artefacts, "FOLDER", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -78,7 +79,7 @@ def test_train_evaluate_and_list_an_entry(capsys, folder):
 def test_the_card_says_what_the_rule_reaches(capsys):
     run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")
     test = l2l.zoo.card("tiny")["tests"]["same family"]
-    rule, fresh = l2l.zoo.load("tiny"), l2l.Quadratic(3).sample(4, cards.TEST_SEED)
+    rule, fresh = l2l.zoo.load("tiny"), l2l.Quadratic(3).sample(4, task_seed(Role.TEST))
     losses = l2l.compare({"learned": rule}, fresh, 12)["learned"]
     shipped = str(l2l.zoo.card("tiny")["shipped_seed"])
     assert test["final"]["learned"][shipped] == pytest.approx(l2l.final_loss(losses).mean().item(), rel=1e-3)
@@ -93,37 +94,41 @@ def test_one_seed_is_trained_without_a_card(capsys, folder):
     assert [path.name for path in (folder / "here").iterdir()] == ["tiny-1.pt"]
 
 
-def test_refining_starts_from_the_best_and_keeps_the_better(capsys, monkeypatch):
-    refine = {"trajectories": 4, "lr": 1e-3}
-    monkeypatch.setitem(RECIPES, "tiny", replace(RECIPES["tiny"], seeds=(0,), refine=refine))
+def test_every_stage_has_a_checkpoint_that_is_not_written_over(capsys, monkeypatch):
+    tiny = RECIPES["tiny"]
+    stages = (*tiny.stages, {"trajectories": 4, "lr": 1e-3})
+    monkeypatch.setitem(RECIPES, "tiny", replace(tiny, seeds=(0,), stages=stages))
     assert run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")[0] == 0
-    first, second = (torch.load(file, weights_only=True) for file in ("tiny-0.pt", "tiny-0.refined.pt"))
-    assert (second["settings"]["trajectories"], second["settings"]["lr"]) == (4, 1e-3)
-    assert second["settings"]["steps"] == first["settings"]["steps"]
-    better = min(first["history"], second["history"], key=lambda history: min(history["validation"]))
+    histories = [torch.load(f"tiny-0{end}", weights_only=True)["history"] for end in (".pt", ".stage1.pt")]
+    better = min(histories, key=lambda history: min(history["validation"]))
     torch.testing.assert_close(dict(l2l.zoo.load("tiny").state_dict()), better["best"], rtol=0, atol=0)
     card = l2l.zoo.card("tiny")
-    assert card["refine"] == refine
-    assert card["validation"]["0"] == min(better["validation"])
+    assert card.stages == list(stages)
+    assert card.validation["0"] == min(better["validation"])
+    os.remove("tiny-0.pt")
     code, _, err = run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")
     assert code == 2
-    assert "tiny-0.refined.pt exists" in err
+    assert err == "l2l: tiny-0.stage1.pt exists; add --resume to go on from there, or delete it\n"
+
+
+class Interrupted(l2l.Quadratic):
+    """Ctrl-C when the tasks of the fourth trajectory are drawn, once."""
+
+    def sample(self, tasks, seed, device="cpu"):
+        fourth = task_seed(Role.TRAINING, trajectory=3)
+        if seed == fourth and not vars(self).setdefault("done", []):
+            self.done.append(seed)
+            raise KeyboardInterrupt
+        return super().sample(tasks, seed, device)
 
 
 def test_ctrl_c_keeps_a_checkpoint_and_resume_goes_on(capsys, monkeypatch):
-    trajectory, calls = training._trajectory, []
-
-    def stopped(*args):
-        calls.append(args)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return trajectory(*args)
-
+    family = Interrupted(3)
+    monkeypatch.setitem(RECIPES, "tiny", replace(RECIPES["tiny"], make_family=lambda: family))
     arguments = ("train", "tiny", "--seed", "0", "--out", ".", "--device", "cpu")
-    monkeypatch.setattr(training, "_trajectory", stopped)
     code, out, _ = run(capsys, *arguments)
     assert code == 130
-    assert "stopped; the checkpoint is tiny-0.pt; go on with the same command and --resume" in out
+    assert "stopped; . holds the checkpoint; go on with the same command and --resume" in out
     assert len(torch.load("tiny-0.pt", weights_only=True)["history"]["losses"]) == 3
 
     code, _, err = run(capsys, *arguments)
@@ -132,9 +137,84 @@ def test_ctrl_c_keeps_a_checkpoint_and_resume_goes_on(capsys, monkeypatch):
 
     code, _, _ = run(capsys, *arguments, "--resume")
     assert code == 0
-    assert len(calls) == 4 + 3
     run(capsys, *arguments, "--out", "uninterrupted")
     torch.testing.assert_close(weights("tiny-0.pt"), weights("uninterrupted/tiny-0.pt"), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("seed", ["-1", "1000"])
+def test_a_seed_out_of_range_is_refused_before_anything_is_written(capsys, folder, seed):
+    code, _, err = run(capsys, "train", "tiny", "--seed", seed, "--out", "new", "--device", "cpu")
+    assert code == 2
+    assert err == f"l2l: seed must be at least 0 and below 1,000, but seed={seed}\n"
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("command", [["train", "tiny"], ["features"]])
+def test_a_folder_that_cannot_be_written_to_is_refused_at_once(capsys, folder, command):
+    (folder / "file").write_text("not a folder")
+    code, out, err = run(capsys, *command, "--out", "file/runs", "--device", "cpu")
+    assert code == 2
+    assert err.startswith("l2l: --out file/runs cannot be written to (Not a directory); name another")
+    assert "meta-seed" not in out
+
+
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason="says what happens without a GPU")
+
+
+@pytest.mark.parametrize(
+    ("device", "sentence"),
+    [
+        *(
+            (name, f"l2l: there is no device {name!r}; choose")
+            for name in ("warp", "cuda:", "cuda:x", "cpu:1")
+        ),
+        ("cuda:99", "l2l: PyTorch sees "),
+        pytest.param("cuda", "l2l: PyTorch sees no GPU here, but not cuda; use", marks=NO_GPU),
+        pytest.param("cuda:0", "l2l: PyTorch sees no GPU here, but not cuda:0; use", marks=NO_GPU),
+    ],
+)
+def test_devices_that_are_not_there(capsys, device, sentence):
+    code, _, err = run(capsys, "bench", "--device", device)
+    assert code == 2
+    assert err.startswith(sentence)
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("device", ["auto", "cuda", "cuda:0"])
+def test_a_gpu_by_its_names(capsys, device):
+    code, out, _ = run(capsys, "train", "tiny", "--seed", "0", "--device", device)
+    assert code == 0
+    assert "on cuda" in out
+
+
+def test_a_rule_for_kinds_of_weights_does_not_fit_other_tasks(capsys, monkeypatch):
+    monkeypatch.setattr(artefacts, "FOLDER", SHIPPED)
+    code, _, err = run(capsys, "evaluate", "cifar10", "--family", "quadratic", "--device", "cpu")
+    assert code == 2
+    assert err == f"l2l: cifar10 was made for other tasks than quadratic: {RECIPES['cifar10'].summary}\n"
+
+
+def test_debug_keeps_the_traceback(capsys):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["l2l", "--debug", "train", "minst"])
+        with pytest.raises(ValueError, match="the zoo has no rule named 'minst'"):
+            cli.main()
+    command = [sys.executable, "-m", "l2l_lite", "--debug", "evaluate", "minst"]
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
+    assert done.stderr.splitlines()[-1].startswith("ValueError: the zoo has no rule named 'minst'")
+
+
+@pytest.mark.parametrize("kind", [ValueError, OSError, FloatingPointError, RuntimeError])
+def test_errors_of_several_lines_become_one(capsys, monkeypatch, kind):
+    def make_rule(seed):
+        raise kind("sizes\n\tdiffer")
+
+    monkeypatch.setitem(RECIPES, "tiny", replace(RECIPES["tiny"], make_rule=make_rule))
+    code, _, err = run(capsys, "train", "tiny", "--device", "cpu")
+    assert (code, err) == (2, "l2l: sizes differ\n")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +224,6 @@ def test_ctrl_c_keeps_a_checkpoint_and_resume_goes_on(capsys, monkeypatch):
         (["evaluate", "minst"], "l2l: the zoo has no rule named 'minst'; it has tiny"),
         (["evaluate", "tiny"], "l2l: the card of 'tiny' in the zoo is missing or damaged"),
         (["zoo"], "l2l: the card of 'tiny' in the zoo is missing or damaged"),
-        (["train", "tiny", "--device", "warp"], "l2l: "),
     ],
 )
 def test_a_fault_gives_one_sentence_and_exit_code_2(capsys, arguments, sentence):
@@ -169,7 +248,7 @@ def test_options_that_cannot_be_meant(arguments):
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "zoo", "bench"])
+@pytest.mark.parametrize("command", [command.callback.__name__ for command in cli.app.registered_commands])
 def test_every_command_explains_itself(command):
     result = CliRunner().invoke(cli.app, [command, "--help"])
     assert result.exit_code == 0

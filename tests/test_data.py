@@ -14,11 +14,20 @@ import pytest
 import torch
 from PIL import Image
 
-from l2l_lite import data
+from l2l_lite import data, torchvision_shim
+from l2l_lite.torchvision_shim import import_torchvision
 
-full_mnist = lambda: data.mnist.__wrapped__(full=True)  # noqa: E731, without the cache
-cifar10 = data.cifar10.__wrapped__
 PARTS = {"train": 12, "t10k": 4}  # images
+
+
+def full_mnist():
+    data.full_set.cache_clear()
+    return data.mnist(full=True)
+
+
+def cifar10():
+    data.full_set.cache_clear()
+    return data.cifar10()
 
 
 def one_sentence(error):
@@ -114,6 +123,26 @@ def test_swapped_and_moved():
     assert data.digits8().to("meta").train.images.device.type == "meta"
 
 
+def test_data_say_their_sizes_and_a_fingerprint_of_what_they_hold():
+    digits = data.digits8()
+    assert repr(digits).startswith("Data(1,437 + 360 examples [1, 8, 8], ")
+    assert repr(digits) == repr(data.Data(*(data.Examples(*part) for part in digits)))
+    shuffled = [data.Examples(part.images.flip(0), part.labels.flip(0)) for part in digits]
+    brighter = data.Examples((digits.train.images + 0.1).clamp(max=1), digits.train.labels)
+    relabelled = data.Examples(digits.test.images, 9 - digits.test.labels)
+    others = [digits.swapped(), digits.only(range(9, -1, -1)), data.Data(*shuffled)]
+    others += [digits._replace(train=brighter), digits._replace(test=relabelled)]
+    assert len({repr(one) for one in (digits, *others)}) == 6
+
+
+def test_a_repr_does_not_depend_on_how_images_lie_in_memory():
+    images = torch.rand(5, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    one, other = (
+        data.Examples(x, torch.arange(5)) for x in (images, images.to(memory_format=torch.channels_last))
+    )
+    assert repr(data.Data(one, one)) == repr(data.Data(other, other))
+
+
 # Through torchvision
 
 
@@ -162,18 +191,18 @@ def assert_read(digits, files):
 
 def test_torchvision_can_be_imported_beside_any_build_of_torch():
     for _ in range(2):
-        assert data.import_torchvision("torchvision.datasets").MNIST
-        assert data.import_torchvision("torchvision.transforms").ToTensor()
-        assert data.import_torchvision("torchvision.models").vgg19
+        assert import_torchvision("torchvision.datasets").MNIST
+        assert import_torchvision("torchvision.transforms").ToTensor()
+        assert import_torchvision("torchvision.models").vgg19
 
 
 def test_other_faults_of_an_import_are_not_hidden(monkeypatch):
     def broken(name):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr(data, "import_module", broken)
+    monkeypatch.setattr(torchvision_shim, "import_module", broken)
     with pytest.raises(RuntimeError, match="something else"):
-        data.import_torchvision("torchvision")
+        import_torchvision("torchvision")
 
 
 def test_a_local_folder_in_torchvisions_layout(tmp_path, monkeypatch, files):
@@ -182,12 +211,12 @@ def test_a_local_folder_in_torchvisions_layout(tmp_path, monkeypatch, files):
     assert_read(full_mnist(), files)
 
 
-def image_folder(root, parts=("train", "test"), mode="RGB", side=32, classes="ab"):
+def image_folder(root, parts=("train", "test"), mode="RGB", side=32, classes="ab", each=2):
     """Images of one colour: the class a is 0.2 bright, the class b 0.4 and so on."""
     for part in parts:
         for k, name in enumerate(classes):
             (root / part / name).mkdir(parents=True)
-            for i in range(2):
+            for i in range(each):
                 colour = 51 * (k + 1)
                 image = Image.new(mode, (side, side), colour if mode == "L" else (colour, 0, 255))
                 image.save(root / part / name / f"{i}.png")
@@ -198,15 +227,29 @@ def test_a_local_folder_of_images(tmp_path, monkeypatch):
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
     for part in cifar10():
         assert part.images.shape == (4, 3, 32, 32)
-        assert part.labels.tolist() == [0, 0, 1, 1]
-        torch.testing.assert_close(part.images[2, :, 5, 6], torch.tensor([0.4, 0.0, 1.0]))
+        assert part.labels.sort().values.tolist() == [0, 0, 1, 1]
+        for image, label in zip(part.images, part.labels, strict=True):
+            torch.testing.assert_close(image[:, 5, 6], torch.tensor([0.2 * (label + 1), 0.0, 1.0]))
+
+
+def test_a_folder_is_shuffled_by_a_fixed_seed(tmp_path, monkeypatch):
+    image_folder(tmp_path, classes="abcd", each=8)
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    first, again = cifar10(), cifar10()
+    assert repr(first) == repr(again)
+    for part in first:
+        assert part.labels.bincount().tolist() == [8] * 4
+        assert all(len(half.unique()) > 2 for half in part.labels.split(16))  # no class after another
+        torch.testing.assert_close(part.images[:, 0, 0, 0], 0.2 * (part.labels + 1))
+    assert first.train.labels.tolist() != first.test.labels.tolist()
 
 
 def test_a_local_folder_of_grey_images(tmp_path, monkeypatch):
     image_folder(tmp_path, mode="L", side=28)
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
     assert full_mnist().train.images.shape == (4, 1, 28, 28)
-    torch.testing.assert_close(full_mnist().train.images[3, 0, 5, 6], torch.tensor(0.4))
+    pixels = full_mnist().train.images[:, 0, 5, 6]
+    torch.testing.assert_close(pixels.sort().values, torch.tensor([0.2, 0.2, 0.4, 0.4]))
 
 
 def test_a_folder_may_hold_both_layouts(tmp_path, monkeypatch, files):
@@ -312,17 +355,47 @@ def test_images_with_alpha_grey_and_palette_are_read_as_colours(tmp_path, monkey
         Image.new("RGB", (32, 32), (51, 51, 51)).convert(mode).save(tmp_path / "train" / "a" / f"{k}.png")
     Image.new("RGB", (32, 32), (51, 51, 51)).convert("P").save(tmp_path / "train" / "b" / "0.png")
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
-    images = cifar10().train.images[:3]
-    torch.testing.assert_close(images, torch.full((3, 3, 32, 32), 0.2))
+    Image.new("RGB", (32, 32), (51, 51, 51)).save(tmp_path / "train" / "b" / "1.png")
+    images = cifar10().train.images
+    torch.testing.assert_close(images, torch.full((4, 3, 32, 32), 0.2))
+
+
+def origin(name):
+    data.full_set.cache_clear()
+    return data.origin(name)
 
 
 def test_origin_tells_the_copies_apart(tmp_path, monkeypatch):
     monkeypatch.setenv("L2L_DATA", str(tmp_path))
-    assert data.origin("CIFAR10") == "CIFAR10, torchvision's files"
     image_folder(tmp_path)
-    assert data.origin("CIFAR10") == "CIFAR10, a folder of .png files"
+    assert origin("CIFAR10") == "CIFAR10, a folder of .png files"
     Image.new("RGB", (32, 32)).save(tmp_path / "train" / "a" / "9.jpg")
-    assert data.origin("CIFAR10") == "CIFAR10, a folder of .jpg, .png files"
+    assert origin("CIFAR10") == "CIFAR10, a folder of .jpg, .png files"
+
+
+def test_origin_is_what_was_loaded(tmp_path, monkeypatch, files):
+    image_folder(tmp_path, mode="L", side=28)
+    write(tmp_path, files)
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    assert_read(full_mnist(), files)
+    assert origin("MNIST") == "MNIST, torchvision's files"
+    shutil.rmtree(tmp_path / "MNIST")
+    assert data.origin("MNIST") == "MNIST, torchvision's files"  # still the one that was loaded
+    assert origin("MNIST") == "MNIST, a folder of .png files"
+
+
+def test_what_cannot_be_loaded_has_no_origin(tmp_path, monkeypatch):
+    monkeypatch.setenv("L2L_DATA", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="holds neither a whole CIFAR10"):
+        origin("CIFAR10")
+
+
+def test_another_folder_is_another_set(tmp_path, monkeypatch):
+    for name, classes in (("few", "a"), ("more", "abc")):
+        image_folder(tmp_path / name, classes=classes)
+        monkeypatch.setenv("L2L_DATA", str(tmp_path / name))
+        assert len(data.cifar10().train.labels) == 2 * len(classes)
+    assert data.cifar10() is data.cifar10()
 
 
 def test_images_lie_in_memory_with_channels_last(tmp_path, monkeypatch):
@@ -388,7 +461,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(files, monkeypatch):
     server = Server(files)
-    mnist = data.import_torchvision("torchvision.datasets").MNIST
+    mnist = import_torchvision("torchvision.datasets").MNIST
     checksums = [(name[1:], hashlib.md5(content).hexdigest()) for name, content in server.files.items()]
     monkeypatch.setattr(mnist, "resources", checksums)
     monkeypatch.setattr(mnist, "mirrors", [server.url])
@@ -424,7 +497,7 @@ def test_without_a_network_one_sentence_says_what_to_do(monkeypatch, home):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
-    datasets = data.import_torchvision("torchvision.datasets")
+    datasets = import_torchvision("torchvision.datasets")
     monkeypatch.setattr(datasets.MNIST, "mirrors", [url, url])
     monkeypatch.setattr(datasets.CIFAR10, "url", f"{url}cifar.tar.gz")
     for load in (full_mnist, cifar10):

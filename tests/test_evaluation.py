@@ -1,5 +1,7 @@
 """Comparisons are fair: tuned on a grid, on the same tasks and minibatches, with an honest interval."""
 
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -30,6 +32,44 @@ def test_tune_says_when_the_best_rate_is_at_the_edge_of_the_grid(rates, best):
     tuned = l2l.tune(l2l.GradientDescent, bowl(1.0), steps=3, rates=rates)["final"]
     assert tuned.rule.lr == best
     assert not tuned.inside
+
+
+@pytest.mark.parametrize(
+    ("momenta", "best", "inside"),
+    [
+        ((0, 0.5, 0.9), 0, True),  # a momentum cannot be lower
+        ((0.5, 0.9), 0.5, False),
+        ((0.9, 0.5, 0.0), 0, True),
+        ((0.7,), 0.7, True),  # nothing to choose from
+    ],
+)
+def test_tune_looks_at_the_momentum_too(momenta, best, inside):
+    makers = [partial(l2l.Nesterov, momentum=momentum) for momentum in momenta]
+    # One step at the best rate is enough on a round bowl: memory only disturbs.
+    tuned = l2l.tune(makers, bowl(1.0), steps=8, rates=(0.1, 1 / (1 + best), 5))["summed"]
+    assert tuned.rule.momentum == best
+    assert tuned.inside == inside
+
+
+def test_the_grid_of_momenta_holds_the_best_one_inside():
+    problem = l2l.Quadratic().sample(64, seed=3)
+    for steps, best in ((100, {0.95}), (200, {0.95, 0.99})):
+        tuned = l2l.tune(l2l.BASELINES["Nesterov"], problem, steps=steps, rates=l2l.RATES[3:6])
+        assert {one.rule.momentum for one in tuned.values()} == best
+        assert all(one.inside for one in tuned.values())
+
+
+def test_any_number_that_differs_between_makers_is_a_dimension_of_the_grid():
+    makers = [partial(l2l.RMSProp, alpha=alpha) for alpha in (0.5, 0.9)]
+    for rates in ((0.01, 0.1, 1.0), (0.001, 0.01, 0.1, 1.0)):
+        tuned = l2l.tune(makers, l2l.Quadratic().sample(8, seed=0), rates=rates)["final"]
+        assert 0.001 < tuned.rule.lr < 1  # which alone would be inside
+        assert not tuned.inside
+
+
+def test_where_everything_diverged_one_sentence_says_so():
+    with pytest.raises(FloatingPointError, match=r"every rule diverged at every rate down to 5; try lower"):
+        l2l.tune([l2l.GradientDescent, l2l.Momentum], bowl(10.0), steps=100, rates=(30.0, 5.0))
 
 
 def test_rates_that_diverge_are_infinite_and_never_picked():

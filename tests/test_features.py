@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 import l2l_lite as l2l
-from l2l_lite import features
-from l2l_lite.data import Data, Examples, import_torchvision
+from l2l_lite import artefacts, features
+from l2l_lite.data import Data, Examples
 from l2l_lite.features import FilterBank, Layers, small_network
+from l2l_lite.torchvision_shim import import_torchvision
 
 
 def noise(*shape, seed=0):
@@ -165,7 +166,7 @@ def entry(tmp_path, monkeypatch):
     torch.manual_seed(0)
     model = nn.Sequential(*small_network(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 10))
     features.write(model, {"data": "nothing", "accuracy": 0.1}, tmp_path)
-    monkeypatch.setattr(features, "_folder", lambda: tmp_path)
+    monkeypatch.setattr(artefacts, "FOLDER", tmp_path)
     return model, tmp_path
 
 
@@ -197,13 +198,16 @@ def test_missing_or_damaged_features_give_one_sentence(entry, suffix, damage):
     path = entry[1] / f"features.{suffix}"
     damaged = damage(path.read_bytes())
     path.unlink() if damaged is None else path.write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"features are .*damaged; install l2l_lite again") as error:
+    with pytest.raises(
+        ValueError, match=r"the .* of 'features' in the zoo is missing or damaged; install"
+    ) as error:
         features.trained()
     assert "\n" not in str(error.value)
+    assert str(error.value).endswith("l2l features")
 
 
 def test_the_shipped_features():
-    card, path = features.card(), features._folder().joinpath("features.safetensors")
+    card, path = features.card(), artefacts.FOLDER.joinpath("features.safetensors")
     assert len(path.read_bytes()) <= 1_000_000
     assert "CIFAR" in json.dumps(card["data"])
     *_, deepest = features.trained()(noise(1, 3, 32, 32))

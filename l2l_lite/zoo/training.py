@@ -1,0 +1,52 @@
+"""Meta-train a rule by its recipe, stage after stage."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from l2l_lite.history import History
+from l2l_lite.rules import UpdateRule
+from l2l_lite.training import meta_train
+from l2l_lite.zoo.recipes import Recipe
+
+
+def train_recipe(
+    recipe: Recipe,
+    seed: int,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: str | Path | None = None,
+    progress: bool = False,
+) -> tuple[UpdateRule, History]:
+    """The rule that a recipe makes from a meta-seed, and the history of its best stage.
+
+    Each stage starts from the best φ so far, on tasks of its own, and has a checkpoint file of its own,
+    see `stage_files`; the seconds are those of all stages.
+    """
+    rule, family = recipe.make_rule(seed), recipe.make_family()
+    files = stage_files(recipe, checkpoint) if checkpoint else [None] * len(recipe.stages)
+    histories: list[History] = []
+    for stage, file in enumerate(files):
+        settings = recipe.settings(stage)
+        histories.append(
+            meta_train(
+                rule,
+                family,
+                **settings,
+                seed=seed,
+                stage=stage,
+                device=device,
+                checkpoint=file,
+                progress=progress,
+            )
+        )
+        best = min(histories, key=lambda one: min(one.validation))
+        rule.load_state_dict(best.best)
+    return rule, replace(best, seconds=sum(one.seconds for one in histories))
+
+
+def stage_files(recipe: Recipe, checkpoint: str | Path) -> list[Path]:
+    """The checkpoint files of all stages: `mnist-0.pt`, then `mnist-0.stage1.pt` and so on."""
+    first = Path(checkpoint)
+    return [first, *(first.with_suffix(f".stage{k}.pt") for k in range(1, len(recipe.stages)))]
