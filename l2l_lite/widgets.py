@@ -8,7 +8,7 @@ import torch
 from ipywidgets import FloatLogSlider, FloatSlider, fixed, interact
 from torch import Tensor
 
-from l2l_lite import plots
+from l2l_lite import anatomy, plots
 from l2l_lite.learned import log_and_sign
 from l2l_lite.rules import UpdateRule
 
@@ -57,15 +57,11 @@ def explore_preprocessing() -> None:
 def response(rules: Mapping[str, UpdateRule], steps: int = 5, size: float = 1.0) -> None:
     """Draw each rule's next step against the gradient, after `steps` gradients of one size."""
     half = torch.logspace(-6, 1, 150)
-    grads = torch.cat([-half.flip(0), half])[None]  # one task, each value its own coordinate
+    grads, history = torch.cat([-half.flip(0), half]), torch.full((steps, 1), size)
     _, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
     for name, rule in rules.items():
-        state = rule.init(grads)
-        with torch.no_grad():
-            for _ in range(steps):
-                _, state = rule(torch.full_like(grads, size), state)
-            step, _ = rule(grads, state)
-        ax.plot(grads[0], step[0], label=name, color=plots.colour(name))
+        (step,) = anatomy.response(rule, history, grads)
+        ax.plot(grads, step, label=name, color=plots.colour(name))
     ax.axhline(0, color="0.6", lw=0.8)
     ax.set(xlabel="gradient ∇", ylabel="step g")
     ax.set_xscale("symlog", linthresh=1e-6)

@@ -1,10 +1,9 @@
 """Every check of the chapter accepts the solution, waits for an answer, and explains a wrong one."""
 
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
+from answers import RIGHT, WAITING, stub, table
 from torch import Tensor, nn
 
 import l2l_lite as l2l
@@ -36,65 +35,41 @@ class Counting:
         return self.problem.loss(theta, t)
 
 
-CASES: list[tuple[Callable[[Any], None], Any, Any, list[tuple[Any, str]]]] = [
-    (check.forward_passes, None, 101, [(105, "share"), (100, "one more"), (7, "too small")]),
-    (
-        check.messages,
-        lambda grads, w: None,
-        suffix_sums,
-        [
-            (lambda grads, w: (w[:, None] * grads).cumsum(0), "from the start"),
-            (lambda grads, w: suffix_sums(grads, w) - w[:, None] * grads, "begins with"),
-            (lambda grads, w: suffix_sums(grads, torch.ones(3)), "its own weight"),
-            (lambda grads, w: suffix_sums(grads, w).flip(0), "reversed"),
-            (lambda grads, w: w * grads, "fails with RuntimeError"),
-            (lambda grads, w: grads.sum(), "tensor [3, 2]"),
-        ],
-    ),
-    (check.bias, None, 1.149, [(1 / 1.149, "turn"), (0.1485, "excess"), (1.1076, "chapter's bowl")]),
-    (
-        check.schedule,
-        None,
-        Schedule(1.0, 10.0, *[1.0] * 18),
-        [
-            (Schedule(*[1.0] * 20), "meta-trained"),
-            (Schedule(1.0, 3.0, *[1.0] * 18), "on the way"),
-            (Schedule(1.0), "fails"),
-            (Schedule, "instance"),
-        ],
-    ),
-    (
-        check.objective,
-        lambda window, so_far: None,
-        l2l.objectives.increasing,
-        [
-            (lambda window, so_far: window.sum(dim=0), "mean over tasks"),
-            (lambda window, so_far: -window.mean(), "negative"),
-            (lambda window, so_far: window[0].mean(), "only the first"),
-            (lambda window, so_far: so_far.mean(), "does not depend"),
-            (lambda window, so_far: window[40].mean(), "fails with IndexError"),
-        ],
-    ),
-]  # fmt: skip
+CASES = [
+    (check.forward_passes, 101, RIGHT),
+    (check.forward_passes, None, WAITING),
+    (check.forward_passes, 105, "share"),
+    (check.forward_passes, 100, "one more"),
+    (check.forward_passes, 7, "too small"),
+    (check.messages, suffix_sums, RIGHT),
+    (check.messages, stub, WAITING),
+    (check.messages, lambda grads, w: (w[:, None] * grads).cumsum(0), "from the start"),
+    (check.messages, lambda grads, w: suffix_sums(grads, w) - w[:, None] * grads, "begins with"),
+    (check.messages, lambda grads, w: suffix_sums(grads, torch.ones(3)), "its own weight"),
+    (check.messages, lambda grads, w: suffix_sums(grads, w).flip(0), "reversed"),
+    (check.messages, lambda grads, w: w * grads, "fails with RuntimeError"),
+    (check.messages, lambda grads, w: grads.sum(), "tensor [3, 2]"),
+    (check.bias, 1.149, RIGHT),
+    (check.bias, None, WAITING),
+    (check.bias, 1 / 1.149, "turn"),
+    (check.bias, 0.1485, "excess"),
+    (check.bias, 1.1076, "chapter's bowl"),
+    (check.schedule, Schedule(1.0, 10.0, *[1.0] * 18), RIGHT),
+    (check.schedule, None, WAITING),
+    (check.schedule, Schedule(*[1.0] * 20), "meta-trained"),
+    (check.schedule, Schedule(1.0, 3.0, *[1.0] * 18), "on the way"),
+    (check.schedule, Schedule(1.0), "fails"),
+    (check.schedule, Schedule, "instance"),
+    (check.objective, l2l.objectives.increasing, RIGHT),
+    (check.objective, stub, WAITING),
+    (check.objective, lambda window, so_far: window.sum(dim=0), "mean over tasks"),
+    (check.objective, lambda window, so_far: -window.mean(), "negative"),
+    (check.objective, lambda window, so_far: window[0].mean(), "only the first"),
+    (check.objective, lambda window, so_far: so_far.mean(), "does not depend"),
+    (check.objective, lambda window, so_far: window[40].mean(), "fails with IndexError"),
+]
 
-
-@pytest.mark.parametrize(("function", "stub", "solution", "wrongs"), CASES)
-def test_check(
-    function: Callable[[Any], None],
-    stub: Any,
-    solution: Any,
-    wrongs: list[tuple[Any, str]],
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    function(stub)
-    assert capsys.readouterr().out.startswith("not answered yet: ")
-    function(solution)
-    assert capsys.readouterr().out.startswith("✓ ")
-    for answer, hint in wrongs:
-        function(answer)
-        said = capsys.readouterr().out
-        assert said.startswith("✗ ")
-        assert hint in said
+test_answers = table(CASES)
 
 
 def test_answer_is_what_the_package_counts() -> None:
@@ -105,7 +80,7 @@ def test_answer_is_what_the_package_counts() -> None:
     assert problem.calls == 101
 
 
-def test_bias_is_what_the_unroll_gives(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bias_is_what_the_unroll_gives() -> None:
     class Bowl:
         h = torch.tensor([0.01, 0.1, 1.0], dtype=torch.float64)
         theta0 = torch.ones(1, 3, dtype=torch.float64)

@@ -1,18 +1,13 @@
 """The checks on neural art: a tick for the solution, silence for the stub, a reason for a wrong answer."""
 
-from typing import Any
-
-import pytest
 import torch
+from answers import RIGHT, WAITING, stub, table
 from torch import Tensor
 
 from l2l_lite import pictures
 from l2l_lite.checks import neural_art as check
 from l2l_lite.problems import Problem
 from l2l_lite.trajectory import value_and_grad
-
-
-def stub(*arguments: Any) -> Any: ...
 
 
 def shuffled(maps: Tensor, order: Tensor) -> Tensor:
@@ -45,35 +40,31 @@ def length(problem: Problem) -> Tensor:
 
 checkers = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).float().expand(3, -1, -1)
 
-RIGHT = [
-    (check.coordinates, 49_152),
-    (check.shuffled, shuffled),
-    (check.noise, noise),
-    (check.trade, {3: (1.0, 0.01), 12: (0.9, 0.05), 50: (0.6, 0.2)}),
-    (check.own_style, checkers),
-]
-STUBS = [
-    (check.coordinates, None),
-    (check.shuffled, stub),
-    (check.noise, stub),
-    (check.trade, None),
-    (check.own_style, None),
-]
-WRONG = [
+CASES = [
+    (check.coordinates, 49_152, RIGHT),
+    (check.coordinates, None, WAITING),
     (check.coordinates, 128**2, "three colours"),
     (check.coordinates, 12_288, "64×64"),
     (check.coordinates, 5301, "weights φ"),
+    (check.shuffled, shuffled, RIGHT),
+    (check.shuffled, stub, WAITING),
     (check.shuffled, lambda maps, order: maps, "nothing"),
     (check.shuffled, lambda maps, order: maps.flatten(2), "shape"),
     (check.shuffled, each_channel_by_itself, "same way"),
+    (check.noise, noise, RIGHT),
+    (check.noise, stub, WAITING),
     (check.noise, absolute, "divide"),
     (check.noise, length, "quadratic"),
     (check.noise, lambda problem: 0, "same step"),
     (check.noise, lambda problem: problem.theta0, "one number"),
+    (check.trade, {3: (1.0, 0.01), 12: (0.9, 0.05), 50: (0.6, 0.2)}, RIGHT),
+    (check.trade, None, WAITING),
     (check.trade, {12: 0.9}, "pair"),
     (check.trade, {12: (1.0, 0.1)}, "three"),
     (check.trade, {3: (0.01, 1.0), 12: (0.05, 0.9), 50: (0.2, 0.6)}, "content loss first"),
     (check.trade, {3: (1.0, 0.2), 12: (0.9, 0.1), 50: (0.6, 0.05)}, "spread"),
+    (check.own_style, checkers, RIGHT),
+    (check.own_style, None, WAITING),
     (check.own_style, "holiday.jpg", "tensor"),
     (check.own_style, checkers[:, :8], "16"),
     (check.own_style, 255 * checkers, "255"),
@@ -82,22 +73,4 @@ WRONG = [
     (check.own_style, pictures.square(pictures.strokes(), 64), "strokes"),
 ]
 
-
-@pytest.mark.parametrize(("ask", "answer"), RIGHT)
-def test_right_answers(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(answer)
-    assert capsys.readouterr().out.startswith("✓")
-
-
-@pytest.mark.parametrize(("ask", "answer"), STUBS)
-def test_stubs(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(answer)
-    assert capsys.readouterr().out.startswith("not answered yet")
-
-
-@pytest.mark.parametrize(("ask", "answer", "reason"), WRONG)
-def test_wrong_answers(ask: Any, answer: Any, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(answer)
-    said = capsys.readouterr().out
-    assert said.startswith("✗")
-    assert reason in said
+test_answers = table(CASES)

@@ -3,15 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
+from answers import RIGHT, WAITING, stub, table
 from torch import Tensor
 
 from l2l_lite.checks import quadratics as check
 from l2l_lite.problems.quadratic import QuadraticProblem
-
-
-def stub(*arguments: Any) -> Any: ...
 
 
 def steps_to_reach(losses: Tensor, target: float) -> int | None:
@@ -48,51 +45,29 @@ def scaled(W: float, y: float) -> Callable[[QuadraticProblem, float], QuadraticP
     )
 
 
-RIGHT = [
-    (check.loss_at_zero, 10),
-    (check.steps_to_reach, steps_to_reach),
-    (check.unpaired, resampled(lambda i, j: (i, j))),
-    (check.steeper, scaled(0.5, 0.5)),
-    (check.meta_rates, {1e-3: 0.9, 1e-2: 0.2, 1e-1: 7.0}),
-]
-STUBS = [
-    (check.loss_at_zero, None),
-    (check.steps_to_reach, stub),
-    (check.unpaired, stub),
-    (check.steeper, stub),
-    (check.meta_rates, None),
-]
-WRONG = [
+CASES = [
+    (check.loss_at_zero, 10, RIGHT),
+    (check.loss_at_zero, None, WAITING),
     (check.loss_at_zero, 1, "one coordinate"),
     (check.loss_at_zero, 100, "entries of W"),
     (check.loss_at_zero, "ten", "one number"),
+    (check.steps_to_reach, steps_to_reach, RIGHT),
+    (check.steps_to_reach, stub, WAITING),
     (check.steps_to_reach, any_task, "mean over tasks is not"),
     (check.steps_to_reach, last_step, "first one"),
     (check.steps_to_reach, lambda losses, target: 2, "None"),
+    (check.unpaired, resampled(lambda i, j: (i, j)), RIGHT),
+    (check.unpaired, stub, WAITING),
     (check.unpaired, resampled(lambda i, j: (i, i)), "independent index"),
     (check.unpaired, lambda learned, baseline: (0.0, 100.0), "too wide"),
+    (check.steeper, scaled(0.5, 0.5), RIGHT),
+    (check.steeper, stub, WAITING),
     (check.steeper, scaled(1, 1), "root"),
     (check.steeper, scaled(0.5, 0), "alike"),
+    (check.meta_rates, {1e-3: 0.9, 1e-2: 0.2, 1e-1: 7.0}, RIGHT),
+    (check.meta_rates, None, WAITING),
     (check.meta_rates, {1e-2: 0.2}, "at least three"),
     (check.meta_rates, {1e-4: 0.9, 1e-3: 0.5, 1e-2: 0.2}, "try higher"),
 ]
 
-
-@pytest.mark.parametrize(("ask", "answer"), RIGHT)
-def test_right_answers(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(answer)
-    assert capsys.readouterr().out.startswith("✓")
-
-
-@pytest.mark.parametrize(("ask", "answer"), STUBS)
-def test_stubs(ask: Any, answer: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(answer)
-    assert capsys.readouterr().out.startswith("not answered yet")
-
-
-@pytest.mark.parametrize(("ask", "answer", "reason"), WRONG)
-def test_wrong_answers(ask: Any, answer: Any, reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(answer)
-    said = capsys.readouterr().out
-    assert said.startswith("✗")
-    assert reason in said
+test_answers = table(CASES)

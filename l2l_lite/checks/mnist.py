@@ -1,53 +1,19 @@
 """Checks for the exercises on MNIST."""
 
-import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from l2l_lite.checks import missing, number, right, wrong
-from l2l_lite.learned import LSTMRule
+from l2l_lite.checks import missing, recurring, right, wrong
 from l2l_lite.problems import Classifier, mlp
 
 DIM = sum(parameter.numel() for parameter in mlp().parameters())
 
-
-def plateau(answer: Any) -> None:
-    """-log(1/10)."""
-    number(
-        answer,
-        math.log(10),
-        what="the cross-entropy of ten equal probabilities",
-        why="-log(1/10) = log 10, where a run that is stuck stays",
-        hints={
-            1: "that is the logarithm to base ten; cross-entropy takes the natural one",
-            0.1: "that is the probability of the right class; the loss is minus its logarithm",
-            -math.log(10): "the loss is minus the logarithm, so it is positive",
-            math.log2(10): "that is in bits; PyTorch takes the natural logarithm",
-        },
-    )
-
-
-def memory(answer: Any) -> None:
-    """Hidden and cell values of both layers, for every coordinate."""
-    state = LSTMRule().init(torch.zeros(1, DIM))
-    floats = sum(tensor.numel() for layer in state for tensor in layer)
-    number(
-        answer,
-        floats,
-        what="the numbers in the rule's state for one network",
-        why=f"{floats // DIM} for each of {DIM:,} coordinates; Adam keeps 2 for each, and a counter",
-        tolerance=1e-6,
-        hints={
-            floats // 2: "half of it: each unit has a hidden and a cell value, and there are two layers",
-            floats // 4: "a quarter of it: two layers, and each unit has a hidden and a cell value",
-            floats // DIM: "that is for one coordinate; every coordinate has its own copy",
-            5301: "those are the weights φ, which all coordinates share; the state is not shared",
-            2 * DIM: "that is Adam's: two running means for each coordinate",
-        },
-    )
+plateau = partial(recurring.plateau, classes=10)
+memory = partial(recurring.memory, coordinates=DIM, of="one network")
 
 
 def ahead_until(answer: Callable[[Tensor, Tensor], int]) -> None:

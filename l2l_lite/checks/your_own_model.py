@@ -2,52 +2,20 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import missing, number, right, wrong
+from l2l_lite.checks import missing, recurring, right, wrong
 from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import check_family
-from l2l_lite.rules import Adam, UpdateRule
+from l2l_lite.rules import UpdateRule
 from l2l_lite.torch_optim import TorchOptimizer
 
-
-def memory(answer: Any) -> None:
-    """Numbers that the LSTM rule remembers for each parameter of the model."""
-    rule = LSTMRule()
-    cells = [tensor for cell in rule.init(torch.zeros(1)) for tensor in cell]
-    weights = sum(weight.numel() for weight in rule.parameters())
-    adam = sum(tensor.numel() for tensor in Adam().init(torch.zeros(1))[:2])
-    number(
-        answer,
-        sum(tensor.numel() for tensor in cells),
-        what="how many numbers the rule's state holds for one parameter",
-        why="two layers of 20 units, each unit with a hidden and a cell value; Adam keeps two",
-        hints={
-            adam: "that is Adam's memory, two running means; count the LSTM's state",
-            20: "that is one layer's hidden values; there are two layers, and cell values",
-            40: "each unit remembers two values: the hidden one and the cell's",
-            weights: "these are the weights φ, one set for all parameters together, not for each",
-        },
-    )
-
-
-def plateau(answer: Any, classes: int = 100) -> None:
-    """The cross-entropy of a classifier that has learned nothing."""
-    number(
-        answer,
-        math.log(classes),
-        what=f"the cross-entropy of a classifier that gives {classes} classes the same probability",
-        why=f"it is -log(1/{classes}) = log {classes}; a run that stays there has not begun to learn",
-        hints={
-            math.log(10): "that is the plateau of ten classes; how many are there here?",
-            math.log2(classes): "that is in bits; PyTorch's cross-entropy takes the natural logarithm",
-            1 - 1 / classes: "that is the fraction of errors; the loss is the mean of -log p",
-            math.log10(classes): "that is the logarithm to base ten; PyTorch takes the natural one",
-        },
-    )
+memory = partial(recurring.memory, coordinates=1, of="one parameter")
+plateau = partial(recurring.plateau, classes=100)
 
 
 def slower(answer: Callable[[torch.nn.Sequential, UpdateRule], Any]) -> None:
