@@ -11,15 +11,8 @@ from torch import Tensor
 import l2l_lite as l2l
 from l2l_lite.problems import FAMILIES, check_family
 
-MOVES_THE_STATE = pytest.mark.xfail(
-    reason="a Classifier makes its model outside of global_draws", strict=False
-)
 
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(n, marks=MOVES_THE_STATE if n in ("digits8", "mnist", "crops") else ()) for n in FAMILIES],
-)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_passes(name: str) -> None:
     check_family(FAMILIES[name]())
 

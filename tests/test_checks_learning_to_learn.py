@@ -22,7 +22,7 @@ class Schedule(l2l.UpdateRule):
     def init(self, theta: Tensor) -> Any:
         return (torch.zeros((), dtype=torch.long),)
 
-    def forward(self, grad: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def forward(self, grad: Tensor, state: Any, theta: Tensor | None = None) -> tuple[Tensor, Any]:
         return -self.rates[state[0]] * grad, (state[0] + 1,)
 
 

@@ -20,7 +20,7 @@ class Signed(l2l.UpdateRule):
     def init(self, theta: Tensor) -> Any:
         return self.rule.init(theta)
 
-    def forward(self, grad: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def forward(self, grad: Tensor, state: Any, theta: Tensor | None = None) -> tuple[Tensor, Any]:
         step, state = self.rule(self.before * grad, state)
         return self.after * step, state
 
@@ -28,7 +28,7 @@ class Signed(l2l.UpdateRule):
 class Forgetful(Signed):
     """A mirror image that never hands on its state."""
 
-    def forward(self, grad: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def forward(self, grad: Tensor, state: Any, theta: Tensor | None = None) -> tuple[Tensor, Any]:
         step, _ = super().forward(grad, state)
         return step, state
 
@@ -36,7 +36,7 @@ class Forgetful(Signed):
 class Formula(l2l.Momentum):
     """Momentum with compressed gradients."""
 
-    def forward(self, grad: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def forward(self, grad: Tensor, state: Any, theta: Tensor | None = None) -> tuple[Tensor, Any]:
         return super().forward(grad.sign() * grad.abs() ** 0.75, state)
 
 

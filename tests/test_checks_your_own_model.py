@@ -24,7 +24,7 @@ class Loop(l2l.LSTMRule):
         super().__init__()
         self.sizes = sizes
 
-    def forward(self, grad: Tensor, state: Any) -> Any:
+    def forward(self, grad: Tensor, state: Any, theta: Tensor | None = None) -> Any:
         steps, new, offset = [], tree_map(torch.clone, state), 0
         for part in grad.split(self.sizes):
             mine = slice(offset, offset + len(part))
@@ -44,7 +44,7 @@ class Forgetful(l2l.LSTMRule):
     def __init__(self, sizes: list[int]):
         super().__init__()
 
-    def forward(self, grad: Tensor, state: Any) -> Any:
+    def forward(self, grad: Tensor, state: Any, theta: Tensor | None = None) -> Any:
         return super().forward(grad, self.init(grad))
 
 

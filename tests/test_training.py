@@ -272,7 +272,7 @@ def test_interrupted_at_any_pass_and_resumed_gives_the_same_rule(tmp_path_factor
     assert_same(phi(rule), phi(expected))
 
 
-LONG = {"trajectories": 300, "steps": 10, "unroll_length": 5, "tasks": 2, "validate_every": 10}
+LONG = {"trajectories": 100, "steps": 10, "unroll_length": 5, "tasks": 2, "validate_every": 10}
 
 
 def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
@@ -287,7 +287,7 @@ def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
     while not path.exists():
         assert process.poll() is None
         time.sleep(0.01)
-    time.sleep(random.Random(0).uniform(0, 0.1))
+    time.sleep(random.Random(0).uniform(0, 0.05))
     process.kill()
     assert process.wait() == -signal.SIGKILL
     done = len(torch.load(path, weights_only=True)["history"]["losses"])

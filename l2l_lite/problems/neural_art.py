@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from l2l_lite.features import Features, FilterBank
+from l2l_lite.naming import describe, fingerprint
 from l2l_lite.pictures import check_size, random_crops, resize
 from l2l_lite.problems.base import check_tasks
 from l2l_lite.seeds import generator
@@ -60,6 +61,12 @@ class NeuralArt:
             check_size(image, least)
             if not (torch.is_floating_point(image) and image.min() >= 0 and image.max() <= 1):
                 raise ValueError("a picture holds values between 0 and 1: see pictures.picture")
+
+    def __repr__(self) -> str:
+        seen = self.features.state_dict().values() if isinstance(self.features, nn.Module) else ()
+        pictures = fingerprint(*self.contents, self.style, *seen)
+        looks = f"{describe(self.features)}, content_layers={self.content_layers}, weights={self.weights}"
+        return f"NeuralArt({len(self.contents)} contents and a style {pictures}, size={self.size}, {looks})"
 
     @property
     def groups(self) -> dict[str, Tensor]:
