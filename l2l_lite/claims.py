@@ -88,6 +88,8 @@ class Claim:
         up = math.isinf(self.most)
         beyond = math.nextafter(self.null, math.inf if up else -math.inf)
         direction = _inside(run, beyond, math.inf) if up else _inside(run, -math.inf, beyond)
+        if direction == UNDECIDED and size == FAILS:
+            return FAILS
         return SIGN if direction == HOLDS and size != HOLDS else direction
 
     def _agreed(self, runs: Sequence[Interval]) -> str:

@@ -52,6 +52,7 @@ ONE_SEED, ONE_RUN = ", one seed", ", one run"
         ({"above": 1.5, "null": 1}, around(1.6, 0.5), SIGN),
         ({"above": 1.5, "null": 1}, around(1.6, 0.7), UNDECIDED),
         ({"above": 1.5, "null": 1}, around(0.8, 0.1), FAILS),
+        ({"above": 1.5, "null": 1}, around(1.0, 0.1), FAILS),  # no effect or a small one, but not that
         ({"between": [1, 30]}, around(15, 14), HOLDS),
         ({"between": [1, 30]}, around(29, 3), UNDECIDED),
         ({"between": [1, 30]}, around(35, 3), FAILS),
