@@ -20,7 +20,7 @@ def unsafe(grad: Tensor, p: float) -> Tensor:
     return torch.stack([size, torch.where(large, grad.sign(), math.exp(p) * grad)])
 
 
-def lstm(scale: float = 1e-5, forget: float = 0.9, gates: float = 20.0) -> l2l.LSTMRule:
+def lstm(scale: float = 1e-3, forget: float = 0.9, gates: float = 20.0) -> l2l.LSTMRule:
     rule = l2l.LSTMRule(hidden=(1,), preprocess=l2l.identity, scale=1.0)
     with torch.no_grad():
         for weight in rule.parameters():

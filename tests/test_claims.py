@@ -330,7 +330,7 @@ def source(cell):
 
 def test_the_page_asks_for_entries_and_tests_that_exist(page):
     asked = re.findall(
-        r'measured\.(?:from_card|card_test)\(\s*"([^"]+)", "([^"]+)"', "\n".join(map(source, page))
+        r'measured\.(?:from_card|card_test)\(\s*"([^"]+)",\s*"([^"]+)"', "\n".join(map(source, page))
     )
     assert len(asked) > 20
     for entry, label in asked:

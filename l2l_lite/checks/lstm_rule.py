@@ -94,11 +94,11 @@ def momentum(rule: Any) -> None:
     ours, theirs = (optimize(r, problem, 40).losses for r in (rule, target))
     if torch.allclose(ours, theirs, rtol=0.02):
         return right("the LSTM contains momentum: gates that never move, and a straight candidate")
-    first, second, third = (step.item() for step in _after_pulse(rule, 1e-3))
-    if abs(first) < 1e-12:
+    first, second, third = (step.item() for step in _after_pulse(rule, 0.1))
+    if abs(first) < 1e-7:
         return wrong("after a gradient nothing comes out: the input and output gates must be open")
-    if not math.isclose(first, -0.003 * 1e-3, rel_tol=0.02):
-        return wrong(f"a gradient of 0.001 gives a first step of {first:.2g} and not -3e-06")
+    if not math.isclose(first, -0.003 * 0.1, rel_tol=0.02):
+        return wrong(f"a gradient of 0.1 gives a first step of {first:.2g} and not -3e-04")
     if not math.isclose(third / second, 0.9, rel_tol=0.02):
         kept = f"the forget gate keeps {third / second:.2f} of the memory in a step"
         return wrong(f"{kept}; its bias must be the logit of 0.9, log(0.9 / 0.1)")
