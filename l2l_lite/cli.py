@@ -14,7 +14,7 @@ from l2l_lite import artefacts
 from l2l_lite import bench as benchmark
 from l2l_lite.console import OneSentence, choose_device, make_folder, refuse_existing
 from l2l_lite.evaluation import CRITERIA
-from l2l_lite.hardware import device_name
+from l2l_lite.hardware import device_name, keep_freed_memory
 from l2l_lite.history import History
 from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import UpdateRule
@@ -56,6 +56,7 @@ def train(
     Entries that are tested on the same tasks, such as the three of CIFAR-10, share the tuned baselines.
     """
     recipes, where = {name: l2l.zoo.recipe(name) for name in names}, choose_device(device)
+    keep_freed_memory()
     checkpoints = {(name, s): out / f"{name}-{s}.pt" for name in names for s in seed or recipes[name].seeds}
     for _, s in checkpoints:
         task_seed(Role.TRAINING, meta_seed=s)  # refuses a seed out of range
@@ -141,8 +142,9 @@ def bench(
 
     M is the MNIST network with one task, Q are quadratics; both with windows of 20 steps.
     """
-    where = choose_device(device)
+    where, kept = choose_device(device), keep_freed_memory()
     typer.echo(f"{device_name(where)}, PyTorch {torch.__version__}, median of {rounds} turns, ms a task-step")
+    typer.echo(f"freed memory is {'kept' if kept else 'given back to the system'}")
     for line in benchmark.rows(where, rounds):
         typer.echo(line)
 

@@ -260,10 +260,10 @@ def test_bench_prints_a_line_for_each_setting(capsys, monkeypatch):
     code, out, _ = run(capsys, "bench", "--rounds", "1", "--device", "cpu")
     lines = [line.split() for line in out.splitlines()]
     assert code == 0
-    assert [line[:2] for line in lines[2:6]] == [["M", "1"], ["Q", "1"], ["Q", "32"], ["Q", "128"]]
-    assert all(float(number) > 0 for line in lines[2:6] for number in line[2:5])
-    assert [line[0] for line in lines[6:8]] == ["sampled:", "identity:"]
-    assert [line[-2:] for line in lines[8:]] == [["small", "tensors"]] * 3
+    assert [line[:2] for line in lines[3:7]] == [["M", "1"], ["Q", "1"], ["Q", "32"], ["Q", "128"]]
+    assert all(float(number) > 0 for line in lines[3:7] for number in line[2:5])
+    assert [line[0] for line in lines[7:9]] == ["sampled:", "identity:"]
+    assert [line[-2:] for line in lines[9:]] == [["small", "tensors"]] * 3
 
 
 def test_python_m_is_the_same_command():
