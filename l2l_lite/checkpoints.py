@@ -62,7 +62,8 @@ def load(
     content = _read(path)
     history = History(**content["history"])
     changed = sorted(name for name in identity if content["identity"].get(name) != identity[name])
-    if changed and not (history.broken() and set(changed) <= {"lr", "final_lr", "rule"}):
+    broke = history.broken(min(10, len(history.losses) or 10))
+    if changed and not (broke and set(changed) <= {"lr", "final_lr", "rule"}):
         raise ValueError(
             f"{path} belongs to another run (other {', '.join(changed)}); "
             f"use the same settings, or another checkpoint file"

@@ -409,6 +409,14 @@ def test_a_run_that_broke_off_goes_on_with_a_lower_lr_or_scale(tmp_path, lower):
     assert best.keys() == history.best.keys()
 
 
+def test_a_short_run_that_broke_off_at_once_begins_again_with_a_lower_lr(tmp_path):
+    with pytest.raises(FloatingPointError, match="lower lr or scale"):
+        train(loss_turns(float("nan"), FIRST), trajectories=3, checkpoint=tmp_path / "run.pt")
+    _, history = train(Watched([]), trajectories=3, lr=1e-3, checkpoint=tmp_path / "run.pt")
+    assert len(history.losses) == 3
+    assert not any(loss != loss for loss in history.losses)
+
+
 def test_a_run_that_broke_off_goes_on_with_nothing_else(tmp_path):
     broken_run(tmp_path / "run.pt")
     with pytest.raises(ValueError, match=r"belongs to another run \(other lr, steps\)"):

@@ -217,7 +217,7 @@ def test_windows_go_on_where_the_last_one_stopped():
     trained = l2l.meta_gradient(rule, problem, 7, l2l.start(rule, problem))
     for name, part in whole._asdict().items():
         torch.testing.assert_close(getattr(in_parts, name), part, rtol=0, atol=0)
-        torch.testing.assert_close(getattr(trained, name), part, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(getattr(trained, name), part, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("make_rule", LEARNED.values(), ids=LEARNED)
