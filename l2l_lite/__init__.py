@@ -15,7 +15,7 @@ from l2l_lite import (
     zoo,
 )
 from l2l_lite.estimators import ES, TruncatedBPTT
-from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, summed_loss, tune
+from l2l_lite.evaluation import BASELINES, RATES, compare, final_loss, ratio, steps_to, summed_loss, tune
 from l2l_lite.hardware import device
 from l2l_lite.history import score
 from l2l_lite.learned import LSTMRule, Partitioned, identity, log_and_sign
@@ -74,6 +74,7 @@ __all__ = [
     "sampled_meta_gradient",
     "score",
     "start",
+    "steps_to",
     "summed_loss",
     "tune",
     "unroll",

@@ -19,6 +19,7 @@ from l2l_lite.history import History
 from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import UpdateRule
 from l2l_lite.seeds import Role, task_seed
+from l2l_lite.suite.command import suite
 from l2l_lite.zoo.cards import make_card, write_entry
 from l2l_lite.zoo.testing import run_test
 from l2l_lite.zoo.training import stage_files, train_recipe
@@ -131,6 +132,9 @@ def zoo() -> None:
         label, test = next(iter(card["tests"].items()))
         ratios = ", ".join(f"{test[c]['median_ratio']:.2f} in {c} loss" for c in CRITERIA)
         typer.echo(f"{name:18}{card['summary']}; {label}, over the best tuned baseline: {ratios}")
+
+
+app.command()(suite)
 
 
 @app.command()

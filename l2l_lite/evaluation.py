@@ -33,6 +33,18 @@ def summed_loss(losses: Tensor) -> Tensor:
     return losses.sum(dim=0)
 
 
+def steps_to(losses: Tensor, target: float, width: int = 10) -> int | None:
+    """The step at which the mean loss of the last `width` is down to a target: [steps + 1, tasks], or None.
+
+    The mean over tasks counts. What a rule takes to another's `final_loss`, one can compare in steps, and
+    times the time of a step in seconds.
+    """
+    width = min(width, len(losses))
+    means = losses.mean(dim=1).unfold(0, width, 1).mean(dim=1)
+    below = (means <= target).nonzero()
+    return int(below[0]) + width - 1 if len(below) else None
+
+
 CRITERIA: dict[str, Callable[[Tensor], Tensor]] = {"final": final_loss, "summed": summed_loss}
 
 

@@ -1,6 +1,7 @@
 """What happened in meta-training, and the best φ."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -19,9 +20,15 @@ class History:
     best: dict[str, Tensor] = field(default_factory=dict)  # φ with the lowest score
     seconds: float = 0.0  # wall time of meta-training
 
-    def validate(self, rule: UpdateRule, problem: Problem, steps: int) -> None:
-        """Score φ as it stands, and keep it if none was better."""
-        value = score(rule, problem, steps)
+    def validate(
+        self,
+        rule: UpdateRule,
+        problems: Sequence[Problem],
+        steps: int,
+        criterion: Callable[[Tensor], float],
+    ) -> None:
+        """Score φ as it stands, the mean over problems, and keep it if none was better."""
+        value = sum(score(rule, problem, steps, criterion) for problem in problems) / len(problems)
         if not self.best or value < min(self.validation):
             self.best = {name: weight.clone() for name, weight in rule.state_dict().items()}
         self.validation.append(value)
@@ -39,11 +46,26 @@ class History:
         return len(last) == trajectories and all(math.isnan(loss) for loss in last)
 
 
-def score(rule: UpdateRule, problem: Problem, steps: int) -> float:
-    """Mean of the loss over a run and of the loss over its last ten steps: lower is better.
+def mean_and_last(losses: Tensor) -> float:
+    """Mean of the loss over a run [steps + 1, tasks] and of the loss over its last ten steps.
 
     Both criteria count, and order stays as it is if f is shifted or scaled, or falls below zero.
     """
-    losses = optimize(rule, problem, steps).losses
-    value = float(losses.mean() + losses[-10:].mean()) / 2
+    return float(losses.mean() + losses[-10:].mean()) / 2
+
+
+def log_mean_and_last(losses: Tensor) -> float:
+    """Mean of log f over a run [steps + 1, tasks] and of the log of each task's mean over its last tenth.
+
+    Tasks of any size count alike, for losses above zero.
+    """
+    last = losses[-(len(losses) // 10 or 1) :].mean(dim=0)
+    return float(losses.log().mean() + last.log().mean()) / 2
+
+
+def score(
+    rule: UpdateRule, problem: Problem, steps: int, criterion: Callable[[Tensor], float] = mean_and_last
+) -> float:
+    """The criterion's value for a run: lower is better, and infinite where it diverged."""
+    value = criterion(optimize(rule, problem, steps).losses)
     return value if math.isfinite(value) else math.inf

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from tqdm import trange
 
 from l2l_lite import checkpoints
 from l2l_lite.estimators import Estimator, TruncatedBPTT
-from l2l_lite.history import History
+from l2l_lite.history import History, mean_and_last
 from l2l_lite.naming import describe
 from l2l_lite.objectives import Objective, uniform
 from l2l_lite.problems.base import Family, Problem
@@ -32,7 +32,7 @@ def meta_train(
     family: Family,
     *,
     trajectories: int,
-    steps: int = 100,
+    steps: int | tuple[int, int] = 100,
     unroll_length: int = 20,
     tasks: int = 1,
     lr: float = 1e-2,
@@ -43,6 +43,9 @@ def meta_train(
     reduce: Callable[[UpdateRule], None] = alone,
     validate_every: int = 20,
     validation_tasks: int = 16,
+    validation_steps: int | None = None,
+    validation: Sequence[Family] = (),
+    criterion: Callable[[Tensor], float] = mean_and_last,
     patience: int | None = None,
     seed: int = 0,
     stage: int = 0,
@@ -54,34 +57,44 @@ def meta_train(
 
     Adam steps on φ after each window of `unroll_length` steps, its rate decayed from `lr` to `final_lr`
     and the meta-gradient, by default that of `TruncatedBPTT`, clipped to the norm `clip` (Andrychowicz et
-    al., 2016, section 2.1). Every `validate_every` trajectories φ is frozen and scored on tasks of its own;
-    after `patience` scores without a better one training stops. A window with NaN or Inf ends its
+    al., 2016, section 2.1). A pair of `steps` is a range: each trajectory draws its length, log-uniform.
+    Every `validate_every` trajectories φ is frozen and scored by the criterion, on tasks of its own over
+    `validation_steps` (the longest trajectory), of the families `validation` where they are given; after
+    `patience` scores without a better one training stops. A window with NaN or Inf ends its
     trajectory and leaves φ as it was; ten such trajectories in a row raise FloatingPointError. Each `stage`
     of a seed has other tasks. With a `checkpoint` file, training goes on where it was stopped and ends with
     the same φ, bit for bit.
     """
+    shortest, longest = (steps, steps) if isinstance(steps, int) else steps
+    scored = longest if validation_steps is None else validation_steps
     settings: dict[str, Any] = {
-        "trajectories": trajectories, "steps": steps, "unroll_length": unroll_length, "tasks": tasks,
-        "lr": lr, "final_lr": final_lr, "clip": clip,
-        "validate_every": validate_every, "validation_tasks": validation_tasks,
+        "trajectories": trajectories, "steps": shortest, "unroll_length": unroll_length, "tasks": tasks,
+        "lr": lr, "final_lr": final_lr, "clip": clip, "validate_every": validate_every,
+        "validation_tasks": validation_tasks, "validation_steps": scored,
     }  # fmt: skip
     _check(settings)
+    if longest < shortest:
+        raise ValueError(f"steps must be a number or a range from low to high, but steps={steps}")
     seeds = [task_seed(Role.TRAINING, meta_seed=seed, stage=stage, trajectory=k) for k in range(trajectories)]
     parts = {"family": family, "rule": rule, "objective": objective, "estimator": estimator}
+    parts |= {"steps": steps, "validation": validation, "criterion": criterion}
+    parts |= {"validation_steps": validation_steps}  # as given: the longest trajectory may change
     settings |= {"seed": seed, "stage": stage} | {name: describe(part) for name, part in parts.items()}
     path = checkpoints.check(checkpoint, settings)
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
-    validation = family.sample(validation_tasks, task_seed(Role.VALIDATION), device)
+    frozen = task_seed(Role.VALIDATION)
+    held_out = [one.sample(validation_tasks, frozen, device) for one in validation or [family]]
     history = checkpoints.load(path, settings, rule, optimizer)
     for k in _progress(history, trajectories, progress):
         if history.stale(patience) or history.broken():
             break
         optimizer.param_groups[0]["lr"] = lr * (final_lr / lr) ** (k / trajectories)
         problem, rng = family.sample(tasks, seeds[k], device), generator(seeds[k], 0, 0)
-        windows = _windows(rule, problem, estimator, objective, rng, steps, unroll_length)
+        length = _length(shortest, longest, rng)
+        windows = _windows(rule, problem, estimator, objective, rng, length, unroll_length)
         history.losses.append(_descend(windows, rule, optimizer, clip, reduce))
         if (k + 1) % validate_every == 0 or k + 1 == trajectories:
-            history.validate(rule, validation, steps)
+            history.validate(rule, held_out, scored, criterion)
         checkpoints.save(path, settings, rule, optimizer, history)
     rule.load_state_dict(history.best or rule.state_dict())
     if history.broken(min(10, trajectories)):
@@ -90,6 +103,13 @@ def meta_train(
             f"NaN or Inf. The rule holds the best φ so far; train again with a lower lr or scale."
         )
     return history
+
+
+def _length(shortest: int, longest: int, rng: torch.Generator) -> int:
+    """A number of steps, its logarithm uniform over the range."""
+    if shortest == longest:
+        return shortest
+    return round(shortest * (longest / shortest) ** torch.rand((), generator=rng).item())
 
 
 def _windows(

@@ -163,3 +163,17 @@ def test_the_interval_narrows_with_tasks():
         _, low, high = l2l.ratio(*(1 + 0.5 * torch.rand(2, tasks, generator=rng)), resamples=1000)
         widths.append(high - low)
     assert widths[1] < 0.5 * widths[0]
+
+
+def test_steps_to_a_loss_count_to_the_end_of_the_ten_whose_mean_is_down_to_it():
+    losses = torch.cat([torch.full((20, 2), 3.0), torch.full((21, 2), 1.0)])
+    losses[:, 1] += 1  # the mean over tasks counts: 3.5, then 1.5
+    assert l2l.steps_to(losses, 1.5) == 29
+    assert l2l.steps_to(losses, 2.5) == 24
+    assert l2l.steps_to(losses, 1.49) is None
+    assert l2l.steps_to(losses, 1.5, width=1) == 20
+
+
+def test_a_rule_takes_no_more_steps_to_its_own_final_loss_than_it_took():
+    losses = l2l.optimize(l2l.Adam(0.1), l2l.Quadratic().sample(8, seed=0), 50).losses
+    assert l2l.steps_to(losses, float(l2l.final_loss(losses).mean()) + 1e-6) <= 50

@@ -1,5 +1,6 @@
 """Meta-training is repeatable, keeps the best φ, survives being killed, and says what went wrong."""
 
+import math
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ from samples import Changed
 
 import l2l_lite as l2l
 from l2l_lite import checkpoints
-from l2l_lite.history import History, score
+from l2l_lite.history import History, log_mean_and_last, score
 from l2l_lite.seeds import Role, task_seed
 
 SHORT = {"trajectories": 6, "steps": 6, "unroll_length": 3, "tasks": 2, "validate_every": 2}
@@ -545,3 +546,63 @@ def test_a_loss_that_is_not_one_value_a_task_is_refused():
     with pytest.raises(ValueError, match=r"loss.*\[tasks\]") as error:
         l2l.optimize(make_rule(), mean, 3)
     assert one_sentence(error)
+
+
+class Counted:
+    """Quadratics that note the last step that each trajectory takes."""
+
+    def __init__(self):
+        self.groups, self.lengths = {}, []
+
+    def sample(self, tasks, seed, device="cpu"):
+        problem = l2l.Quadratic(2).sample(tasks, seed, device)
+        family, loss = self, problem.loss
+        family.lengths.append(0)
+        here = len(family.lengths) - 1
+
+        def counted(theta, t=0):
+            family.lengths[here] = max(family.lengths[here], t)
+            return loss(theta, t)
+
+        problem.loss = counted
+        return problem
+
+
+def test_the_length_of_trajectories_is_drawn_from_a_range():
+    family = Counted()
+    settings = {"trajectories": 60, "unroll_length": 50, "validate_every": 60, "validation_tasks": 1}
+    l2l.meta_train(make_rule(), family, steps=(5, 80), **settings)
+    validation, *lengths = family.lengths
+    assert validation == 80  # the longest
+    assert min(lengths) >= 5
+    assert max(lengths) <= 80
+    below = sum(length < 20 for length in lengths)  # half of the range, for it is log-uniform
+    assert 18 <= below <= 42
+    again = Counted()
+    l2l.meta_train(make_rule(), again, steps=(5, 80), **settings)
+    assert again.lengths == family.lengths
+
+
+def test_validation_has_its_own_length_families_and_criterion():
+    one, other = Counted(), Counted()
+    family = l2l.Quadratic(2)
+    rule, criterion = make_rule(), log_mean_and_last
+    history = l2l.meta_train(
+        rule, family, validation=[one, other], validation_steps=7, criterion=criterion, **SHORT
+    )
+    assert one.lengths == other.lengths == [7]
+    problem = family.sample(16, task_seed(Role.VALIDATION))
+    assert min(history.validation) == pytest.approx(score(rule, problem, 7, criterion), abs=1e-6)
+
+
+def test_the_logarithm_counts_tasks_of_any_size_alike():
+    losses = torch.rand(31, 4) + 0.1
+    size = torch.tensor([1e-3, 1.0, 1.0, 1e3])
+    assert log_mean_and_last(losses * size) == pytest.approx(log_mean_and_last(losses), abs=1e-5)
+    assert log_mean_and_last(losses / 2) == pytest.approx(log_mean_and_last(losses) - math.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("steps", [(9, 3), (0, 5), 0])
+def test_a_range_of_steps_goes_from_low_to_high(steps):
+    with pytest.raises(ValueError, match="steps"):
+        train(steps=steps)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import l2l_lite as l2l
 from l2l_lite import artefacts
-from l2l_lite.evaluation import CRITERIA
+from l2l_lite.evaluation import BASELINES, CRITERIA
 from l2l_lite.history import History
 from l2l_lite.seeds import Role, task_seed
 from l2l_lite.zoo.cards import Card, make_card, write_entry
@@ -469,11 +469,13 @@ def test_baselines_are_tuned_once_for_the_same_test():
     family = Recorded(3)
     test = tiny(rates=(0.03, 0.1, 0.3), make_family=lambda: family)
     first, again = measured(test), measured(test)
-    assert sorted(family.seeds) == [task_seed(Role.TEST), task_seed(Role.TUNING)]
-    assert first == again
-    assert measured(replace(test, make_family=lambda: Recorded(3))) == first  # a fresh one is no other
+    assert sorted(family.seeds) == [task_seed(Role.TEST)] * 2 + [task_seed(Role.TUNING)]
+    fresh = measured(replace(test, make_family=lambda: Recorded(3)))
+    for result in (first, again, fresh):  # a fresh family is no other, and times are never the same
+        assert set(result.pop("milliseconds")) == {"learned", *BASELINES}
+    assert first == again == fresh
     other = measured(replace(test, steps=13))
-    assert len(family.seeds) == 4
+    assert len(family.seeds) == 6
     assert other["summed"]["baselines"] != first["summed"]["baselines"]
 
 
@@ -571,3 +573,15 @@ def test_the_held_out_labels_are_those_of_no_other_set():
     labels = {*cifar10.CIFAR_5, *cifar10.CIFAR_2}
     assert labels | set(cifar10.HELD_OUT) == set(range(10))
     assert not labels & set(cifar10.HELD_OUT)
+
+
+def test_the_card_tells_steps_and_milliseconds_and_the_papers_protocol():
+    strong, weak = l2l.Adam(0.1), l2l.GradientDescent(1e-6)
+    result = measured(tiny(steps=40, rates=(1e-5, 1e-4), every_seed=True), {0: strong, 1: weak})
+    best, reach = result["final"]["best_baseline"], result["reach"]
+    assert reach["loss"] == result["final"]["baselines"][best]
+    assert reach["learned"]["0"] < reach[best] <= 40
+    assert reach["learned"]["1"] is None
+    assert set(result["paper"]["baselines"]) == {"SGD", "RMSProp", "Adam", "Nesterov 0.9"}
+    assert set(result["final"]["baselines"]) == set(BASELINES)
+    assert all(0 < time < 1000 for time in result["milliseconds"].values())

@@ -7,6 +7,7 @@ from l2l_lite import data, pictures
 from l2l_lite.problems.base import Family, Problem
 from l2l_lite.problems.check import check_family
 from l2l_lite.problems.classifier import Classifier, conv_net, mlp, parameter_groups
+from l2l_lite.problems.mixture import Mixture, Rescaled
 from l2l_lite.problems.neural_art import NeuralArt
 from l2l_lite.problems.quadratic import Quadratic
 
@@ -22,9 +23,11 @@ __all__ = [
     "FAMILIES",
     "Classifier",
     "Family",
+    "Mixture",
     "NeuralArt",
     "Problem",
     "Quadratic",
+    "Rescaled",
     "check_family",
     "conv_net",
     "mlp",

@@ -74,18 +74,20 @@ class Classifier:
 
     The data stay the same; tasks differ in θ0 and in their minibatches. θ0 is N(0, theta0_std²), or
     with `theta0_std=None` what `make_model` itself draws. Batch norm uses each minibatch's statistics,
-    frozen parameters stay as they are, and dropout draws anew at each step of each seed.
+    frozen parameters stay as they are, and dropout draws anew at each step of each seed. With another
+    `criterion` of outputs and labels, such as `mse_loss`, labels may be anything that it takes.
     """
 
     make_model: Callable[[], nn.Module]
     data: Data
     batch: int = 128
     theta0_std: float | None = 0.1
+    criterion: Callable[[Tensor, Tensor], Tensor] = cross_entropy
     _on: dict[torch.device, Data] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
         data = fingerprint(*self.data.train, *self.data.test)
-        settings = f"batch={self.batch}, theta0_std={self.theta0_std}"
+        settings = f"batch={self.batch}, theta0_std={self.theta0_std}, criterion={describe(self.criterion)}"
         return f"Classifier({describe(self._model(0))} on data {data}, {settings})"
 
     @property
@@ -98,7 +100,12 @@ class Classifier:
         check_tasks(tasks)
         model = replace_all_batch_norm_modules_(self._model(seed)).to(device)
         return ClassifierProblem(
-            model, self._data(torch.device(device)), self._theta0(tasks, seed).to(device), self.batch, seed
+            model,
+            self._data(torch.device(device)),
+            self._theta0(tasks, seed).to(device),
+            self.batch,
+            seed,
+            self.criterion,
         )
 
     def on(self, data: Data) -> "Classifier":
@@ -128,13 +135,14 @@ BLOCK = 32  # steps whose minibatches are drawn at once
 
 @dataclass
 class ClassifierProblem:
-    """Cross-entropy of copies of `model` that differ in their start and their minibatches."""
+    """The criterion of copies of `model` that differ in their start and their minibatches."""
 
     model: nn.Module
     data: Data
     theta0: Tensor
     batch: int
     seed: int
+    criterion: Callable[[Tensor, Tensor], Tensor] = cross_entropy
 
     def __post_init__(self) -> None:
         self._shapes = {name: p.shape for name, p in trainable(self.model).items()}
@@ -142,12 +150,12 @@ class ClassifierProblem:
         self._block: tuple[int, int, Tensor] | None = None
 
     def loss(self, theta: Tensor, t: int) -> Tensor:
-        """Mean cross-entropy of every task on its own minibatch of step t, [tasks]."""
+        """The loss of every task on its own minibatch of step t, [tasks]."""
         index = self.minibatch(t, len(theta))
         # On the flat index, for it is five times as fast so.
         images, labels = (part.index_select(0, index.flatten()) for part in self.data.train)
         images, labels = (part.unflatten(0, index.shape) for part in (images, labels))
-        return self._losses(theta, images, labels, generator(self.seed, t, 1))
+        return self._losses(theta, images, labels, generator(self.seed, t, 1), own=0)
 
     def minibatch(self, t: int, tasks: int) -> Tensor:
         """Which training examples each task sees at step t, [tasks, batch]."""
@@ -161,19 +169,20 @@ class ClassifierProblem:
 
     @torch.no_grad()
     def evaluate(self, theta: Tensor) -> Tensor:
-        """Mean cross-entropy of every task on all held-out examples, [tasks].
+        """The loss of every task on all held-out examples, [tasks].
 
         1,000 at a time, mixed in one way whatever their order: batch norm looks at those together.
         """
         total = torch.zeros_like(theta[:, 0])
         mixed = _mixed(self.data.test)
         for images, labels in zip(*(part.split(1000) for part in mixed), strict=True):
-            total += len(labels) * self._losses(theta, images, labels, generator(self.seed))
+            total += len(labels) * self._losses(theta, images, labels, generator(self.seed), own=None)
         return total / len(mixed.labels)
 
-    def _losses(self, theta: Tensor, images: Tensor, labels: Tensor, rng: torch.Generator) -> Tensor:
-        """Cross-entropy of each task on its own images [tasks, n, ...] or on the same [n, ...], [tasks]."""
-        own = 0 if labels.dim() == 2 else None
+    def _losses(
+        self, theta: Tensor, images: Tensor, labels: Tensor, rng: torch.Generator, own: int | None
+    ) -> Tensor:
+        """The loss of each task on its own images [tasks, n, ...], or with None on the same [n, ...]."""
         with global_draws(rng.initial_seed(), theta.device):
             if len(theta) == 1:  # `vmap` over one task costs more than twice the plain call
                 one = [part if own is None else part[0] for part in (images, labels)]
@@ -192,7 +201,7 @@ class ClassifierProblem:
         return {name: piece.view(shape) for (name, shape), piece in named}
 
     def _task_loss(self, row: Tensor, images: Tensor, labels: Tensor) -> Tensor:
-        return cross_entropy(functional_call(self.model, self.parameters(row), (images,)), labels)
+        return self.criterion(functional_call(self.model, self.parameters(row), (images,)), labels)
 
 
 def _mixed(examples: Examples) -> Examples:

@@ -1,7 +1,7 @@
 """The card of a meta-trained rule: how it was made, and what it reached."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from l2l_lite.hardware import device_name
 from l2l_lite.history import History
 from l2l_lite.naming import describe
 from l2l_lite.rules import UpdateRule
+from l2l_lite.suite.record import measure_rule
 from l2l_lite.zoo.recipes import Recipe
 from l2l_lite.zoo.testing import run_test
 
@@ -32,6 +33,7 @@ class Card:
     device: str
     versions: dict[str, str]
     tests: dict[str, dict[str, Any]]  # see `run_test`
+    suite: dict[str, dict[str, Any]] = field(default_factory=dict)  # by meta-seed, see `measure_rule`
     sha256: str = ""  # of the weights; writing fills it in
 
     def __getitem__(self, field: str) -> Any:
@@ -67,6 +69,7 @@ def make_card(
         device=device_name(device),
         versions=artefacts.versions(),
         tests={label: run_test(test, rules, shipped, device) for label, test in recipe.tests.items()},
+        suite={str(seed): measure_rule(rule.cpu()) for seed, rule in rules.items() if recipe.suite},
     )
 
 
@@ -91,4 +94,4 @@ def command(name: str) -> str:
 
 def _plain(value: Any) -> Any:
     # An objective or an estimator, which JSON does not know, is named.
-    return value if isinstance(value, int | float | str | None) else describe(value)
+    return value if isinstance(value, int | float | str | tuple | None) else describe(value)

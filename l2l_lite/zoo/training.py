@@ -34,6 +34,7 @@ def train_recipe(
                 rule,
                 family,
                 **settings,
+                validation=recipe.make_validation(),
                 seed=seed,
                 stage=stage,
                 device=device,

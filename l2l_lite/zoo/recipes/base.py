@@ -1,6 +1,6 @@
 """What a recipe is: all that it takes to make an entry of the zoo, and on what it is tested."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,8 @@ class Recipe:
     stages: tuple[Mapping[str, Any], ...]
     seeds: tuple[int, ...]
     tests: Mapping[str, Test] = field(default_factory=dict)
+    make_validation: Callable[[], Sequence[Family]] = tuple  # families to choose φ by, if others
+    suite: bool = False  # whether every meta-seed runs `l2l suite`
 
     def __post_init__(self) -> None:
         for later in self.stages[1:]:

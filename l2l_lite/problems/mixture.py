@@ -1,0 +1,70 @@
+"""Families made of others: a choice of several, and tasks in units of their own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from l2l_lite.problems.base import Family, Problem
+from l2l_lite.seeds import generator
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """One of several families for each seed, all as likely; their tasks may differ in size."""
+
+    families: Sequence[Family]
+
+    def __post_init__(self) -> None:
+        if not self.families:
+            raise ValueError("a mixture needs at least one family")
+
+    @property
+    def groups(self) -> Mapping[str, Tensor]:
+        """None: a group of coordinates is another one in each family."""
+        return {}
+
+    def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> Problem:
+        """`tasks` tasks of the family that the seed draws."""
+        choice = int(torch.randint(len(self.families), (), generator=generator(seed, 2)))
+        return self.families[choice].sample(tasks, seed, device)
+
+
+@dataclass(frozen=True)
+class Rescaled:
+    """The tasks of a family, with a unit of its own for each coordinate (Lv et al., 2017).
+
+    The rule moves x where θ = c x, and log c is uniform between -spread and spread: gradients and the
+    steps that are right then differ from coordinate to coordinate, and a rule must not rely on either.
+    """
+
+    family: Family
+    spread: float = 1.0
+
+    @property
+    def groups(self) -> Mapping[str, Tensor]:
+        """Those of the family."""
+        return self.family.groups
+
+    def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> "RescaledProblem":
+        """`tasks` tasks of the family, each with units of its own."""
+        problem = self.family.sample(tasks, seed, device)
+        uniform = 2 * torch.rand(problem.theta0.shape, generator=generator(seed, 3)) - 1
+        return RescaledProblem(problem, (self.spread * uniform).exp().to(problem.theta0))
+
+
+class RescaledProblem:
+    """A problem as a function of x = θ / c."""
+
+    def __init__(self, problem: Problem, unit: Tensor):
+        self.problem, self.unit = problem, unit
+        self.theta0 = problem.theta0 / unit
+
+    def loss(self, theta: Tensor, t: int) -> Tensor:
+        """The loss of every task at c x, [tasks]."""
+        return self.problem.loss(self.unit * theta, t)
+
+    def evaluate(self, theta: Tensor) -> Tensor:
+        """The held-out loss of every task at c x, [tasks]."""
+        return self.problem.evaluate(self.unit * theta)

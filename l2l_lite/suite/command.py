@@ -1,0 +1,56 @@
+"""`l2l suite`: a rule of the zoo, as it is, on small models that no rule was meta-trained on."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import l2l_lite as l2l
+from l2l_lite.console import make_folder
+from l2l_lite.suite import record, report
+from l2l_lite.suite.contest import HORIZONS
+
+
+def suite(
+    name: Annotated[str, typer.Argument(help="An entry of the zoo; `l2l zoo` lists them.")] = "mnist",
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Tune the hand-made optimizers again instead, in hours.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for what --baselines measures.")] = Path("runs/suite"),
+    jobs: Annotated[int, typer.Option(min=1, help="Tasks at once, each on a core.")] = record.JOBS,
+) -> None:
+    """Train twenty small models with a rule of the zoo, as it is, and compare with tuned optimizers.
+
+    Those are recorded, for 200 and 1,000 steps and three seeds, with rates in half-decades.
+    """
+    if baselines:
+        make_folder(out)
+        typer.echo(f"wrote {record.measure_baselines(out, jobs)}")
+        return
+    measured = record.measure_rule(l2l.zoo.load(name), jobs)
+    for line in table(name, measured, record.recorded()["tasks"]):
+        typer.echo(line)
+
+
+def table(name: str, measured: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[str]:
+    """Final loss over that of the tuned Adam, for every task and over all."""
+    rivals = {label: {task: baselines[task][label] for task in baselines} for label in _labels(baselines)}
+    everyone = {name: measured["tasks"]} | {label: rivals[label] for label in rivals if label != "Adam"}
+    for h in HORIZONS:
+        columns = {label: report.ratios(one, rivals["Adam"], h) for label, one in everyone.items()}
+        yield f"{h} steps: final loss over that of Adam at its best constant rate"
+        for task in measured["tasks"]:
+            yield f"  {task:20}" + "  ".join(f"{column[task]:7.3g}" for column in columns.values())
+        for label, column in columns.items():
+            value, low, high = report.geometric_mean(column.values())
+            reached = report.profile(everyone[label], rivals["AdamW"], h)
+            yield (
+                f"  {label:20} geometric mean {value:.3f} [{low:.3f}, {high:.3f}], "
+                f"{report.diverged(everyone[label])} diverged, "
+                f"{report.within(reached, 1):.0%} reach the tuned AdamW's loss in its steps"
+            )
+
+
+def _labels(baselines: Mapping[str, Any]) -> list[str]:
+    return list(next(iter(baselines.values())))
