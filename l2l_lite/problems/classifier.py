@@ -82,7 +82,7 @@ class Classifier:
     data: Data
     batch: int = 128
     theta0_std: float | None = 0.1
-    criterion: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    criterion: Callable[[Tensor, Tensor], Tensor] = field(default_factory=lambda: cross_entropy)
     _on: dict[torch.device, Data] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -142,7 +142,7 @@ class ClassifierProblem:
     theta0: Tensor
     batch: int
     seed: int
-    criterion: Callable[[Tensor, Tensor], Tensor] = cross_entropy
+    criterion: Callable[[Tensor, Tensor], Tensor] = field(default_factory=lambda: cross_entropy)
 
     def __post_init__(self) -> None:
         self._shapes = {name: p.shape for name, p in trainable(self.model).items()}
