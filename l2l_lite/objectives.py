@@ -28,9 +28,14 @@ def increasing(window: Tensor, so_far: Tensor) -> Tensor:
     return (t[:, None] * window).sum(dim=0).mean()
 
 
-def log_relative(window: Tensor, so_far: Tensor) -> Tensor:
-    """The sum of log(f(θ_t) / f(θ_0)): tasks and times of any size count alike (Wichrowska et al., 2017)."""
-    return (window / so_far[0] + 1e-6).log().sum(dim=0).mean()
+def log_relative(window: Tensor, so_far: Tensor, warm_up: int = 1) -> Tensor:
+    """The sum of log(f(θ_t) / f(θ_0)): tasks and times of any size count alike (Wichrowska et al., 2017).
+
+    With a `warm_up` the weights rise to 1 over so many steps, and where a run ends counts for more.
+    """
+    t = torch.arange(len(window), device=window.device) + len(so_far)
+    weight = (t / warm_up).clamp(max=1)[:, None]
+    return (weight * (window / so_far[0] + 1e-6).log()).sum(dim=0).mean()
 
 
 def best_so_far(window: Tensor, so_far: Tensor) -> Tensor:

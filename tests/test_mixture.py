@@ -28,7 +28,7 @@ def test_a_mixture_needs_a_family():
         Mixture([])
 
 
-@pytest.mark.parametrize("family", [Rescaled(SMALL), Rescaled(l2l.FAMILIES["digits8"]())])
+@pytest.mark.parametrize("family", [Rescaled(SMALL, 1.0, 1.0, 1.0), Rescaled(l2l.FAMILIES["digits8"]())])
 def test_a_rescaled_family_keeps_its_promises(family):
     check_family(family)
 
@@ -53,3 +53,15 @@ def test_units_are_log_uniform_and_differ_from_coordinate_to_coordinate_and_from
 def test_no_spread_is_the_family_itself():
     problem = Rescaled(SMALL, spread=0.0).sample(2, 5)
     assert torch.equal(problem.theta0, SMALL.sample(2, 5).theta0)
+
+
+def test_one_unit_for_all_coordinates_and_one_factor_for_the_loss():
+    family = Rescaled(Quadratic(50), spread=0.0, common=2.0, loss=3.0)
+    problem, plain = family.sample(200, 1), Quadratic(50).sample(200, 1)
+    common = problem.unit.log()
+    assert torch.allclose(common, common[:, :1].expand_as(common))
+    assert common[:, 0].std() == pytest.approx(2 / 3**0.5, rel=0.15)
+    factor = problem.loss(problem.theta0, 0) / plain.loss(plain.theta0, 0)
+    assert factor.log().abs().max() <= 3.001
+    assert factor.log().std() == pytest.approx(3 / 3**0.5, rel=0.15)
+    assert torch.allclose(problem.evaluate(problem.theta0), factor * plain.evaluate(plain.theta0), rtol=1e-3)

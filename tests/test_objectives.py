@@ -1,6 +1,7 @@
 """The weights that each objective gives to the losses of a window."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -34,6 +35,13 @@ EXPECTED_WEIGHTS = {
 def test_weights(name):
     expected = torch.tensor(EXPECTED_WEIGHTS[name], dtype=torch.float64)
     torch.testing.assert_close(weights(getattr(objectives, name)), expected, rtol=1e-4, atol=0)
+
+
+def test_a_warm_up_weighs_early_steps_less():
+    plain = weights(objectives.log_relative)
+    warm = weights(partial(objectives.log_relative, warm_up=4))
+    share = torch.tensor([3 / 4, 1, 1], dtype=torch.float64)[:, None]  # the window begins after step 2
+    torch.testing.assert_close(warm, share * plain)
 
 
 def test_best_so_far_weighs_only_steps_that_improve():

@@ -33,14 +33,18 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Rescaled:
-    """The tasks of a family, with a unit of its own for each coordinate (Lv et al., 2017).
+    """The tasks of a family in units of their own, drawn for each task (after Lv et al., 2017).
 
-    The rule moves x where θ = c x, and log c is uniform between -spread and spread: gradients and the
-    steps that are right then differ from coordinate to coordinate, and a rule must not rely on either.
+    The rule moves x where θ = c x, and is given the gradient of a f(c x). Uniform are log c, between
+    -spread and spread for every coordinate, plus a number between -common and common for all of them; and
+    log a, between -loss and loss. Gradients and the steps that are right then have any size, and a rule
+    must not rely on either.
     """
 
     family: Family
     spread: float = 1.0
+    common: float = 0.0
+    loss: float = 0.0
 
     @property
     def groups(self) -> Mapping[str, Tensor]:
@@ -50,21 +54,26 @@ class Rescaled:
     def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> "RescaledProblem":
         """`tasks` tasks of the family, each with units of its own."""
         problem = self.family.sample(tasks, seed, device)
-        uniform = 2 * torch.rand(problem.theta0.shape, generator=generator(seed, 3)) - 1
-        return RescaledProblem(problem, (self.spread * uniform).exp().to(problem.theta0))
+        rng, theta = generator(seed, 3), problem.theta0
+
+        def between(most: float, *shape: int) -> Tensor:
+            return (most * (2 * torch.rand(shape, generator=rng) - 1)).to(theta)
+
+        unit = between(self.spread, *theta.shape) + between(self.common, tasks, 1)
+        return RescaledProblem(problem, unit.exp(), between(self.loss, tasks).exp())
 
 
 class RescaledProblem:
-    """A problem as a function of x = θ / c."""
+    """A problem, times a factor for each task, as a function of x = θ / unit."""
 
-    def __init__(self, problem: Problem, unit: Tensor):
-        self.problem, self.unit = problem, unit
+    def __init__(self, problem: Problem, unit: Tensor, factor: Tensor):
+        self.problem, self.unit, self.factor = problem, unit, factor
         self.theta0 = problem.theta0 / unit
 
     def loss(self, theta: Tensor, t: int) -> Tensor:
-        """The loss of every task at c x, [tasks]."""
-        return self.problem.loss(self.unit * theta, t)
+        """The loss of every task, [tasks]."""
+        return self.factor * self.problem.loss(self.unit * theta, t)
 
     def evaluate(self, theta: Tensor) -> Tensor:
-        """The held-out loss of every task at c x, [tasks]."""
-        return self.problem.evaluate(self.unit * theta)
+        """The held-out loss of every task, [tasks]."""
+        return self.factor * self.problem.evaluate(self.unit * theta)
