@@ -6,8 +6,10 @@ import math
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 import l2l_lite as l2l
+from l2l_lite.cli import app
 from l2l_lite.suite import contest, record, report, runs
 from l2l_lite.suite.tasks import TASKS, Task
 
@@ -171,3 +173,24 @@ def test_baselines_are_kept_task_by_task_and_not_measured_twice(tmp_path, monkey
     assert asked == ["gelu"]
     assert content["tasks"] == {"conv": {"of": "before"}, "gelu": {"of": "gelu"}}
     assert content["seeds"] == list(record.SEEDS)
+
+
+def test_the_record_has_every_task_and_every_best_rate_inside():
+    content = record.recorded()
+    assert set(content["tasks"]) == set(TASKS)
+    for rivals in content["tasks"].values():
+        for label in contest.TUNED:
+            for h in contest.HORIZONS:
+                assert len(rivals[label][str(h)]["final"]) == len(record.SEEDS)
+                assert rivals[label][str(h)]["rate"] > 0
+
+
+def test_the_command_prints_a_table(monkeypatch):
+    rivals = record.recorded()["tasks"]
+    measured = {"tasks": {name: rivals[name]["Adam"] for name in rivals}, "pace": {}}
+    monkeypatch.setattr(record, "measure_rule", lambda rule, jobs: measured)
+    result = CliRunner().invoke(app, ["suite", "mnist"])
+    assert result.exit_code == 0, result.output
+    assert "200 steps: final loss over that of Adam" in result.output
+    line = next(line for line in result.output.splitlines() if line.strip().startswith("mnist"))
+    assert "geometric mean 1.000 [1.000, 1.000], 0 diverged" in line
