@@ -21,10 +21,19 @@ def write(name: str, weights: Mapping[str, Tensor], card: Mapping[str, Any], fol
     content = save({key: weight.contiguous().cpu() for key, weight in weights.items()})
     text = json.dumps({**card, "sha256": hashlib.sha256(content).hexdigest()}, ensure_ascii=False)
     for suffix, data in (("safetensors", content), ("json", text.encode())):
-        path = Path(folder) / f"{name}.{suffix}"
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(Path(folder) / f"{name}.{suffix}", data)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in one go: a kill leaves the old one, or the new one."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def rounded(value: float | Tensor) -> float:
+    """A number with the four digits that files hold."""
+    return float(f"{float(value):.4g}")
 
 
 def read_card(name: str, command: str) -> dict[str, Any]:

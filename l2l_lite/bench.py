@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -43,7 +43,7 @@ def contestants(
 
 
 def milliseconds(
-    calls: dict[str, Callable[[], object]], device: torch.device, rounds: int
+    calls: Mapping[str, Callable[[], object]], device: torch.device, rounds: int
 ) -> dict[str, float]:
     """Median time of each call, in turns, so that a machine that slows down slows all of them."""
     times: dict[str, list[float]] = {name: [] for name in calls}

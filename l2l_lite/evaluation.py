@@ -41,7 +41,7 @@ def steps_to(losses: Tensor, target: float, width: int = 10) -> int | None:
     """
     width = min(width, len(losses))
     means = losses.mean(dim=1).unfold(0, width, 1).mean(dim=1)
-    below = (means <= target).nonzero()
+    below = (means <= target + 1e-6 * abs(target)).nonzero()  # to within what rounding makes of a mean
     return int(below[0]) + width - 1 if len(below) else None
 
 

@@ -65,7 +65,7 @@ def meta_train(
     of a seed has other tasks. With a `checkpoint` file, training goes on where it was stopped and ends with
     the same φ, bit for bit.
     """
-    shortest, longest = (steps, steps) if isinstance(steps, int) else steps
+    shortest, longest = _range(steps)
     scored = longest if validation_steps is None else validation_steps
     settings: dict[str, Any] = {
         "trajectories": trajectories, "steps": shortest, "unroll_length": unroll_length, "tasks": tasks,
@@ -73,12 +73,10 @@ def meta_train(
         "validation_tasks": validation_tasks, "validation_steps": scored,
     }  # fmt: skip
     _check(settings)
-    if longest < shortest:
-        raise ValueError(f"steps must be a number or a range from low to high, but steps={steps}")
     seeds = [task_seed(Role.TRAINING, meta_seed=seed, stage=stage, trajectory=k) for k in range(trajectories)]
     parts = {"family": family, "rule": rule, "objective": objective, "estimator": estimator}
     parts |= {"steps": steps, "validation": validation, "criterion": criterion}
-    parts |= {"validation_steps": validation_steps}  # as given: the longest trajectory may change
+    parts |= {"validation_steps": validation_steps}  # as given, not as it follows from steps
     settings |= {"seed": seed, "stage": stage} | {name: describe(part) for name, part in parts.items()}
     path = checkpoints.check(checkpoint, settings)
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
@@ -103,6 +101,14 @@ def meta_train(
             f"NaN or Inf. The rule holds the best φ so far; train again with a lower lr or scale."
         )
     return history
+
+
+def _range(steps: int | tuple[int, int]) -> tuple[int, int]:
+    """The shortest and the longest trajectory."""
+    shortest, longest = (steps, steps) if isinstance(steps, int) else steps
+    if longest < shortest:
+        raise ValueError(f"steps must be a number or a range from low to high, but steps={steps}")
+    return shortest, longest
 
 
 def _length(shortest: int, longest: int, rng: torch.Generator) -> int:

@@ -28,8 +28,17 @@ def test_a_mixture_needs_a_family():
         Mixture([])
 
 
-@pytest.mark.parametrize("family", [Rescaled(SMALL, 1.0, 1.0, 1.0), Rescaled(l2l.FAMILIES["digits8"]())])
-def test_a_rescaled_family_keeps_its_promises(family):
+@pytest.mark.parametrize(
+    "family",
+    [
+        Rescaled(SMALL, 1.0, 1.0, 1.0),
+        Rescaled(l2l.FAMILIES["digits8"]()),
+        Mixture([SMALL, Quadratic(3, 2.0)]),
+        Mixture([Quadratic(2), Quadratic(5)]),
+        Rescaled(Mixture([Quadratic(2), Quadratic(5)])),
+    ],
+)
+def test_a_family_made_of_others_keeps_its_promises(family):
     check_family(family)
 
 

@@ -175,22 +175,35 @@ def test_baselines_are_kept_task_by_task_and_not_measured_twice(tmp_path, monkey
     assert content["seeds"] == list(record.SEEDS)
 
 
-def test_the_record_has_every_task_and_every_best_rate_inside():
+def test_the_record_has_every_task_and_seed_and_the_tuned_are_no_worse_than_one_of_their_rates():
     content = record.recorded()
     assert set(content["tasks"]) == set(TASKS)
     for rivals in content["tasks"].values():
-        for label in contest.TUNED:
-            for h in contest.HORIZONS:
-                assert len(rivals[label][str(h)]["final"]) == len(record.SEEDS)
-                assert rivals[label][str(h)]["rate"] > 0
+        assert set(rivals) == {*contest.TUNED, *contest.FIXED, contest.DEFAULT}
+        for h in map(str, contest.HORIZONS):
+            assert all(len(one[h]["final"]) == len(record.SEEDS) for one in rivals.values())
+            assert all(rivals[label][h]["rate"] > 0 for label in contest.TUNED)
+            assert sum(rivals["Adam"][h]["final"]) <= sum(rivals[contest.DEFAULT][h]["final"])
+            assert all(steps < int(h) for steps in rivals["AdamW"][h]["reach"])
+
+
+def test_a_rule_in_processes_reaches_again_what_is_recorded():
+    task, rule = "breast-cancer", l2l.Adam(1e-3)
+    measured = record.measure_rule(rule, 1, [task])
+    recorded = record.recorded()["tasks"][task][contest.DEFAULT]
+    for h in map(str, contest.HORIZONS):
+        assert measured["tasks"][task][h]["final"] == pytest.approx(recorded[h]["final"], rel=0.02)
+    assert 0.05 < measured["pace"][task] < 20
 
 
 def test_the_command_prints_a_table(monkeypatch):
     rivals = record.recorded()["tasks"]
-    measured = {"tasks": {name: rivals[name]["Adam"] for name in rivals}, "pace": {}}
+    slow = dict.fromkeys(rivals, 10.0)
+    measured = {"tasks": {name: rivals[name]["Adam"] for name in rivals}, "pace": slow}
     monkeypatch.setattr(record, "measure_rule", lambda rule, jobs: measured)
     result = CliRunner().invoke(app, ["suite", "mnist"])
     assert result.exit_code == 0, result.output
     assert "200 steps: final loss over that of Adam" in result.output
-    line = next(line for line in result.output.splitlines() if line.strip().startswith("mnist"))
+    line = next(line for line in result.output.splitlines() if line.strip().startswith("a mnist"))
     assert "geometric mean 1.000 [1.000, 1.000], 0 diverged" in line
+    assert "0% of the runs of mnist reach it in its seconds" in result.output

@@ -585,3 +585,30 @@ def test_the_card_tells_steps_and_milliseconds_and_the_papers_protocol():
     assert set(result["paper"]["baselines"]) == {"SGD", "RMSProp", "Adam", "Nesterov 0.9"}
     assert set(result["final"]["baselines"]) == set(BASELINES)
     assert all(0 < time < 1000 for time in result["milliseconds"].values())
+
+
+def test_a_task_that_is_no_classification_is_on_no_plateau(rivals):
+    rivals(SGD=l2l.GradientDescent)
+    digits = l2l.data.digits8()
+    to_themselves = l2l.data.Data(*(part._replace(labels=part.images.flatten(1)) for part in digits))
+    network = partial(l2l.mlp, 64, hidden=5, classes=64)
+    family = l2l.Classifier(network, to_themselves, criterion=torch.nn.functional.mse_loss)
+    result = measured(tiny(make_family=lambda: family, steps=2, tasks=2, tuning_tasks=1, rates=(0.1,)))
+    assert "stuck" not in result
+    assert result["held_out"]["learned"] > 0
+
+
+def test_a_recipe_chooses_by_its_validation_families_and_runs_the_suite(monkeypatch):
+    asked = []
+    other = Recorded(5)
+    recipe = replace(RECIPES["quadratic"], make_family=partial(l2l.Quadratic, 3), tests={}, suite=True)
+    recipe = replace(recipe, stages=({"trajectories": 1, "steps": 5, "validation_tasks": 2},))
+    recipe = replace(recipe, make_validation=lambda: [other])
+    rule, history = train_recipe(recipe, 0)
+    assert other.seeds == [task_seed(Role.VALIDATION)]
+    problem = other.sample(2, task_seed(Role.VALIDATION))
+    assert history.validation == [pytest.approx(l2l.score(rule, problem, 5))]
+    monkeypatch.setattr("l2l_lite.zoo.cards.measure_rule", lambda rule: asked.append(rule) or {"tasks": {}})
+    card = make_card("tiny", recipe, {0: (rule, history), 3: (rule, history)}, torch.device("cpu"))
+    assert card.suite == {"0": {"tasks": {}}, "3": {"tasks": {}}}
+    assert asked == [rule, rule]

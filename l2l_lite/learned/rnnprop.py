@@ -18,7 +18,8 @@ class RNNProp(UpdateRule):
 
     Its inputs are m̂ / (√v̂ + eps) and ∇ / (√v̂ + eps), with running means as in Adam, both of the same
     beta, for each of the `betas`; and the features of `preprocess` if there is one. A layer with ELU comes
-    before the LSTM, and no step is longer than `scale`. Gradients of any size look alike to it.
+    before the LSTM, and no step is longer than `scale`. Without `preprocess`, gradients of any size look
+    alike to it.
     """
 
     def __init__(

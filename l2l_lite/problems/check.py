@@ -16,7 +16,7 @@ def check_family(family: Family, *, device: torch.device | str = "cpu") -> None:
     """Nothing for a family on which rules can be meta-trained and compared.
 
     Raises ValueError for the first promise of `Family` and `Problem` that is broken, in one sentence that
-    says what to do. `groups` may be missing: only `Partitioned` asks for them.
+    says what to do. `groups` may be missing or empty: only `Partitioned` asks for them.
     """
     # Wherever it is called, and whatever the family does to the global state.
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
@@ -118,7 +118,7 @@ def _global_faults(family: Family, device: torch.device) -> Iterator[str]:
 
 def _group_faults(family: Family, dim: int) -> Iterator[str]:
     groups = getattr(family, "groups", None)
-    if groups is None:
+    if not groups:
         return
     every = torch.cat([torch.as_tensor(index) for index in groups.values()]).sort().values
     if not torch.equal(every.cpu(), torch.arange(dim)):

@@ -82,6 +82,7 @@ class Classifier:
     data: Data
     batch: int = 128
     theta0_std: float | None = 0.1
+    # From a factory, for a function as a plain default would look like a method.
     criterion: Callable[[Tensor, Tensor], Tensor] = field(default_factory=lambda: cross_entropy)
     _on: dict[torch.device, Data] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -142,6 +143,7 @@ class ClassifierProblem:
     theta0: Tensor
     batch: int
     seed: int
+    # From a factory, for a function as a plain default would look like a method.
     criterion: Callable[[Tensor, Tensor], Tensor] = field(default_factory=lambda: cross_entropy)
 
     def __post_init__(self) -> None:

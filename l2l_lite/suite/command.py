@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,7 @@ from l2l_lite.suite.contest import HORIZONS
 def suite(
     name: Annotated[str, typer.Argument(help="An entry of the zoo; `l2l zoo` lists them.")] = "mnist",
     baselines: Annotated[
-        bool, typer.Option("--baselines", help="Tune the hand-made optimizers again instead, in hours.")
+        bool, typer.Option("--baselines", help="Tune the hand-made optimizers again instead, in an hour.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for what --baselines measures.")] = Path("runs/suite"),
     jobs: Annotated[int, typer.Option(min=1, help="Tasks at once, each on a core.")] = record.JOBS,
@@ -35,22 +36,22 @@ def suite(
 
 def table(name: str, measured: Mapping[str, Any], baselines: Mapping[str, Any]) -> Iterator[str]:
     """Final loss over that of the tuned Adam, for every task and over all."""
-    rivals = {label: {task: baselines[task][label] for task in baselines} for label in _labels(baselines)}
-    everyone = {name: measured["tasks"]} | {label: rivals[label] for label in rivals if label != "Adam"}
+    labels = next(iter(baselines.values()))
+    rivals = {label: {task: baselines[task][label] for task in baselines} for label in labels}
+    everyone = {name: measured["tasks"]} | rivals
     for h in HORIZONS:
         columns = {label: report.ratios(one, rivals["Adam"], h) for label, one in everyone.items()}
-        yield f"{h} steps: final loss over that of Adam at its best constant rate"
+        yield f"{h} steps: final loss over that of Adam at its best constant rate, by the letters below"
+        yield f"  {'':20}" + "".join(f"{letter:>8}" for letter in ascii_lowercase[: len(columns)])
         for task in measured["tasks"]:
-            yield f"  {task:20}" + "  ".join(f"{column[task]:7.3g}" for column in columns.values())
-        for label, column in columns.items():
+            yield f"  {task:20}" + "".join(f"{column[task]:8.3g}" for column in columns.values())
+        for letter, (label, column) in zip(ascii_lowercase, columns.items(), strict=False):
             value, low, high = report.geometric_mean(column.values())
-            reached = report.profile(everyone[label], rivals["AdamW"], h)
+            there = report.within(report.profile(everyone[label], rivals["AdamW"], h), 1)
             yield (
-                f"  {label:20} geometric mean {value:.3f} [{low:.3f}, {high:.3f}], "
+                f"  {letter} {label:20} geometric mean {value:.3f} [{low:.3f}, {high:.3f}], "
                 f"{report.diverged(everyone[label])} diverged, "
-                f"{report.within(reached, 1):.0%} reach the tuned AdamW's loss in its steps"
+                f"{there:.0%} reach the tuned AdamW's loss in its steps"
             )
-
-
-def _labels(baselines: Mapping[str, Any]) -> list[str]:
-    return list(next(iter(baselines.values())))
+        timed = report.profile(measured["tasks"], rivals["AdamW"], h, measured["pace"])
+        yield f"  {report.within(timed, 1):.0%} of the runs of {name} reach it in its seconds"

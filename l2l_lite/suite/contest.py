@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from l2l_lite.artefacts import rounded
 from l2l_lite.rules import UpdateRule
 from l2l_lite.suite.runs import Maker, end, reach, train
 from l2l_lite.suite.tasks import Task
@@ -45,23 +46,24 @@ def baselines(task: Task, seeds: Sequence[int]) -> dict[str, dict[str, Any]]:
 
 def learned(task: Task, rule: UpdateRule, seeds: Sequence[int], rivals: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a rule as it is, its steps counted to the losses of the tuned AdamW."""
-
-    def make(model: nn.Module) -> torch.optim.Optimizer:
-        return TorchOptimizer(model.named_parameters(), rule)
-
-    runs = _runs(task, make, False, seeds)
+    runs = _runs(task, learner(rule), False, seeds)
     return {str(h): _figures(runs[h], h, rivals["AdamW"][str(h)]["final"]) for h in HORIZONS}
+
+
+def learner(rule: UpdateRule) -> Maker:
+    """The rule as an optimizer of a network."""
+    return lambda model: TorchOptimizer(model.named_parameters(), rule)
 
 
 def _figures(runs: Sequence[Tensor], horizon: int, targets: Sequence[float]) -> dict[str, Any]:
     return {
-        "final": [_round(end(losses, horizon)) for losses in runs],
+        "final": [rounded(end(losses, horizon)) for losses in runs],
         "reach": [reach(losses, horizon, target) for losses, target in zip(runs, targets, strict=True)],
     }
 
 
 def _rate(rates: Mapping[int, float] | None, horizon: int) -> dict[str, float]:
-    return {"rate": _round(rates[horizon])} if rates else {}
+    return {"rate": rounded(rates[horizon])} if rates else {}
 
 
 def _runs(task: Task, make: Maker, cosine: bool, seeds: Sequence[int]) -> Runs:
@@ -97,7 +99,3 @@ def _best(grid: Mapping[Key, Runs], horizon: int) -> Key:
 
 def _mean(runs: Sequence[Tensor], horizon: int) -> float:
     return sum(end(losses, horizon) for losses in runs) / len(runs)
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.4g}")

@@ -99,6 +99,7 @@ def entries(size: int = 64) -> Examples:
     return row, column, ((grey - grey.mean()) / grey.std()).flatten()
 
 
+@cache
 def labelled_points() -> Examples:
     """Digits as sets of the 32 places where there is most ink."""
     images, labels = mnist()

@@ -2,26 +2,24 @@
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from l2l_lite import artefacts
+from l2l_lite.bench import milliseconds
 from l2l_lite.hardware import device_name, keep_freed_memory
 from l2l_lite.rules import UpdateRule
-from l2l_lite.suite.contest import baselines, learned
+from l2l_lite.suite.contest import baselines, learned, learner
+from l2l_lite.suite.runs import train
 from l2l_lite.suite.tasks import TASKS
-from l2l_lite.torch_optim import TorchOptimizer
 
 SEEDS = (0, 1, 2)
 JOBS = min(8, os.cpu_count() or 1)
@@ -80,28 +78,16 @@ def _one_thread() -> None:
     keep_freed_memory()
 
 
-def _pace(name: str, rule: UpdateRule, rounds: int = 3, steps: int = 20) -> float:
-    """The median time of a step over that of AdamW's, the two in turns."""
+def _pace(name: str, rule: UpdateRule, steps: int = 50) -> float:
+    """The time of a step over that of AdamW's, the two in turns."""
     task = TASKS[name]
-    times: dict[str, list[float]] = {"rule": [], "AdamW": []}
-    makers: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
-        "rule": lambda model: TorchOptimizer(model.named_parameters(), rule),
-        "AdamW": lambda model: torch.optim.AdamW(model.parameters()),
+    calls = {
+        "rule": lambda: train(task, learner(rule), steps, 0),
+        "AdamW": lambda: train(task, lambda model: torch.optim.AdamW(model.parameters()), steps, 0),
     }
-    for _ in range(rounds):
-        for label, make in makers.items():
-            model = task.start(0)
-            loss_at, optimizer = task.losses(model, 0), make(model)
-            for t in range(steps):
-                began = time.perf_counter()
-                optimizer.zero_grad()
-                loss_at(t).backward()
-                optimizer.step()
-                times[label].append(time.perf_counter() - began)
-    return float(f"{median(times['rule']) / median(times['AdamW']):.4g}")
+    times = milliseconds(calls, torch.device("cpu"), rounds=3)
+    return artefacts.rounded(times["rule"] / times["AdamW"])
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    partial_file = path.with_name(f"{path.name}.partial")
-    partial_file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-    os.replace(partial_file, path)
+    artefacts.write_whole(path, json.dumps(content, ensure_ascii=False).encode())

@@ -1,7 +1,6 @@
 """Test meta-trained rules against tuned baselines, on fresh tasks."""
 
 import math
-import time
 from collections.abc import Mapping
 from functools import cache, partial
 from statistics import median
@@ -9,7 +8,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from l2l_lite.artefacts import rounded
+from l2l_lite.bench import milliseconds
 from l2l_lite.evaluation import BASELINES, CRITERIA, Tuned, final_loss, ratio, steps_to, tune
 from l2l_lite.problems import Problem
 from l2l_lite.problems.classifier import ClassifierProblem
@@ -34,14 +36,14 @@ def run_test(
     tested = rules if test.every_seed else {shipped: rules[shipped]}
     learned = {seed: optimize(rule.on(groups), problem, test.steps) for seed, rule in tested.items()}
     result: dict[str, Any] = {"steps": test.steps, "tasks": test.tasks}
-    if isinstance(problem, ClassifierProblem):
+    if isinstance(problem, ClassifierProblem) and problem.criterion is cross_entropy:
         result["stuck"] = _stuck(problem, learned)
     for criterion, tuned in baselines.items():
         runs = {label: run for label, (_, run) in tuned.items()}
         result[criterion] = _ratios(criterion, learned, runs)
         result[criterion]["tuned"] = {label: _settings(one) for label, (one, _) in tuned.items()}
         values = CRITERIA[criterion](learned[shipped].losses)
-        result[criterion]["values"] = [_round(value) for value in values]  # to compare cards with each other
+        result[criterion]["values"] = [rounded(value) for value in values]  # to compare cards with each other
         if criterion == "final":  # the one by which the paper tunes its baselines
             shown = {"learned": learned[shipped]} | runs
             held_out = {label: problem.evaluate(run.theta).mean() for label, run in shown.items()}
@@ -63,20 +65,14 @@ def _reach(learned: Mapping[int, Trajectory], runs: Mapping[str, Trajectory], be
     """Steps to the final loss of the best baseline, for it and for the learned rules."""
     target = float(final_loss(runs[best].losses).mean())
     steps = {str(seed): steps_to(run.losses, target) for seed, run in learned.items()}
-    return {"loss": _round(target), best: steps_to(runs[best].losses, target), "learned": steps}
+    return {"loss": rounded(target), best: steps_to(runs[best].losses, target), "learned": steps}
 
 
-def _milliseconds(
-    rules: Mapping[str, UpdateRule], problem: Problem, steps: int = 20, rounds: int = 3
-) -> dict[str, float]:
-    """The time of a step of one task, the median of the rounds, in which all rules take turns."""
-    times: dict[str, list[float]] = {label: [] for label in rules}
-    for _ in range(rounds):
-        for label, rule in rules.items():
-            began = time.perf_counter()
-            float(optimize(rule, problem, steps).losses.sum())  # which a GPU must finish first
-            times[label].append((time.perf_counter() - began) / (steps + 1) * 1000)
-    return _rounded({label: median(of) for label, of in times.items()})
+def _milliseconds(rules: Mapping[str, UpdateRule], problem: Problem, steps: int = 20) -> dict[str, float]:
+    """The time of a step of each rule, all in turns."""
+    calls = {label: partial(optimize, rule, problem, steps) for label, rule in rules.items()}
+    times = milliseconds(calls, problem.theta0.device, rounds=3)
+    return _rounded({label: time / (steps + 1) for label, time in times.items()})
 
 
 class Rivals(NamedTuple):
@@ -126,8 +122,8 @@ def _ratios(
         "best_baseline": best,
         "baselines": _rounded(means),
         "learned": _rounded({seed: measure(run.losses).mean() for seed, run in learned.items()}),
-        "ratio": {str(seed): [_round(bound) for bound in interval] for seed, interval in ratios.items()},
-        "median_ratio": _round(median(interval.value for interval in ratios.values())),
+        "ratio": {str(seed): [rounded(bound) for bound in interval] for seed, interval in ratios.items()},
+        "median_ratio": rounded(median(interval.value for interval in ratios.values())),
     }
 
 
@@ -139,7 +135,7 @@ def _curves(runs: Mapping[str, Trajectory], points: int = 60) -> dict[str, Any]:
         losses = run.losses[steps].cpu()
         mean, error = losses.mean(dim=1), 1.96 * losses.std(dim=1) / losses.shape[1] ** 0.5
         band = {"mean": mean, "low": mean - error, "high": mean + error}
-        curves[label] = {name: [_round(value) for value in values] for name, values in band.items()}
+        curves[label] = {name: [rounded(value) for value in values] for name, values in band.items()}
     return curves
 
 
@@ -149,8 +145,4 @@ def _settings(tuned: Tuned) -> dict[str, Any]:
 
 
 def _rounded(values: Mapping[Any, float | Tensor]) -> dict[str, float]:
-    return {str(name): _round(value) for name, value in values.items()}
-
-
-def _round(value: float | Tensor) -> float:
-    return float(f"{float(value):.4g}")
+    return {str(name): rounded(value) for name, value in values.items()}
