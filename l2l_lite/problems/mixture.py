@@ -22,7 +22,7 @@ class Mixture:
 
     @property
     def groups(self) -> Mapping[str, Tensor]:
-        """None: a group of coordinates is another one in each family."""
+        """Empty, for a group of coordinates is another one in each family."""
         return {}
 
     def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> Problem:
@@ -35,10 +35,10 @@ class Mixture:
 class Rescaled:
     """The tasks of a family in units of their own, drawn for each task (after Lv et al., 2017).
 
-    The rule moves x where θ = c x, and is given the gradient of a f(c x). Uniform are log c, between
-    -spread and spread for every coordinate, plus a number between -common and common for all of them; and
-    log a, between -loss and loss. Gradients and the steps that are right then have any size, and a rule
-    must not rely on either.
+    The rule moves x where θ = c x, and is given the gradient of a f(c x). For each coordinate log c is the
+    sum of two uniform numbers: one of its own, between -spread and spread, and one between -common and
+    common that all coordinates of the task share. Log a is uniform between -loss and loss. So gradients,
+    and the steps that are right, have any size, and a rule learns to rely on neither.
     """
 
     family: Family
