@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -18,7 +19,15 @@ class History:
     losses: list[float] = field(default_factory=list)  # mean of each trajectory; NaN if it broke off
     validation: list[float] = field(default_factory=list)  # scores, see `score`
     best: dict[str, Tensor] = field(default_factory=dict)  # φ with the lowest score
+    average: dict[str, Tensor] = field(default_factory=dict)  # running mean of φ, which is scored
     seconds: float = 0.0  # wall time of meta-training
+
+    def follow(self, rule: UpdateRule, memory: float) -> None:
+        """Move the running mean towards φ; a `memory` of 0 keeps φ itself, and the first ones weigh less."""
+        keep = min(memory, 1 - 1 / (len(self.losses) + 1))
+        for name, weight in rule.state_dict().items():
+            before = self.average.get(name, weight)
+            self.average[name] = keep * before + (1 - keep) * weight
 
     def validate(
         self,
@@ -27,10 +36,12 @@ class History:
         steps: int,
         criterion: Callable[[Tensor], float],
     ) -> None:
-        """Score φ as it stands, the mean over problems, and keep it if none was better."""
-        value = sum(score(rule, problem, steps, criterion) for problem in problems) / len(problems)
+        """Score the running mean of φ, the mean over problems, and keep it if none was better."""
+        scored = deepcopy(rule)
+        scored.load_state_dict(self.average)
+        value = sum(score(scored, problem, steps, criterion) for problem in problems) / len(problems)
         if not self.best or value < min(self.validation):
-            self.best = {name: weight.clone() for name, weight in rule.state_dict().items()}
+            self.best = {name: weight.clone() for name, weight in self.average.items()}
         self.validation.append(value)
 
     def stale(self, patience: int | None) -> bool:

@@ -38,6 +38,7 @@ def meta_train(
     lr: float = 1e-2,
     final_lr: float = 2e-4,
     clip: float = 1.0,
+    average: float = 0.0,
     objective: Objective = uniform,
     estimator: Estimator = BPTT,
     reduce: Callable[[UpdateRule], None] = alone,
@@ -58,6 +59,8 @@ def meta_train(
     Adam steps on φ after each window of `unroll_length` steps, its rate decayed from `lr` to `final_lr`
     and the meta-gradient, by default that of `TruncatedBPTT`, clipped to the norm `clip` (Andrychowicz et
     al., 2016, section 2.1). A pair of `steps` is a range: each trajectory draws its length, log-uniform.
+    With an `average` above 0 it is a running mean of φ that is scored and kept: so much of it stays at each
+    trajectory (Polyak and Juditsky, 1992).
     Every `validate_every` trajectories φ is frozen and scored by the criterion, on tasks of its own over
     `validation_steps` (the longest trajectory), of the families `validation` where they are given; after
     `patience` scores without a better one training stops. A window with NaN or Inf ends its
@@ -77,7 +80,9 @@ def meta_train(
     parts = {"family": family, "rule": rule, "objective": objective, "estimator": estimator}
     parts |= {"steps": steps, "validation": validation, "criterion": criterion}
     parts |= {"validation_steps": validation_steps}  # as given, not as it follows from steps
-    settings |= {"seed": seed, "stage": stage} | {name: describe(part) for name, part in parts.items()}
+    settings |= {"average": average, "seed": seed, "stage": stage} | {
+        name: describe(part) for name, part in parts.items()
+    }
     path = checkpoints.check(checkpoint, settings)
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
     frozen = task_seed(Role.VALIDATION)
@@ -91,6 +96,7 @@ def meta_train(
         length = _length(shortest, longest, rng)
         windows = _windows(rule, problem, estimator, objective, rng, length, unroll_length)
         history.losses.append(_descend(windows, rule, optimizer, clip, reduce))
+        history.follow(rule, average)
         if (k + 1) % validate_every == 0 or k + 1 == trajectories:
             history.validate(rule, held_out, scored, criterion)
         checkpoints.save(path, settings, rule, optimizer, history)

@@ -19,7 +19,7 @@ from samples import Changed
 
 import l2l_lite as l2l
 from l2l_lite import checkpoints
-from l2l_lite.history import History, log_mean_and_last, score
+from l2l_lite.history import History, log_mean_and_last, mean_and_last, score
 from l2l_lite.seeds import Role, task_seed
 
 SHORT = {"trajectories": 6, "steps": 6, "unroll_length": 3, "tasks": 2, "validate_every": 2}
@@ -48,6 +48,30 @@ def test_the_same_seed_gives_the_same_curve_and_the_same_rule():
     assert history.validation == history_again.validation
     assert_same(phi(rule), phi(again))
     assert train(seed=4)[1].losses != history.losses
+
+
+def test_a_running_mean_of_phi_is_kept_and_scored():
+    rule, history, weights = make_rule(), History(), []
+    for value in (1.0, 2.0, 4.0):
+        with torch.no_grad():
+            rule.output.bias.fill_(value)
+        history.losses.append(0.0)
+        history.follow(rule, 0.6)
+        weights.append(history.average["output.bias"].item())
+    assert weights == pytest.approx([1.0, 1.4, 2.44])  # 0.6 of what was before
+    problem = l2l.Quadratic(3).sample(2, 0)
+    history.validate(rule, [problem], 5, mean_and_last)
+    rule.load_state_dict(history.average)
+    assert history.validation == [score(rule, problem, 5)]
+    assert_same(history.best, phi(rule))
+
+
+def test_without_an_average_the_weights_themselves_are_kept():
+    plain, history = train(validate_every=6)
+    assert_same(phi(plain), history.average)
+    _, other = train(validate_every=6, average=0.9)
+    assert history.losses == other.losses  # what is trained is the same
+    assert history.validation != other.validation
 
 
 def test_meta_training_improves_a_rule():
