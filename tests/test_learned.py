@@ -11,6 +11,8 @@ from torch import nn
 
 import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
+from l2l_lite.learned import ScaleFree
+from l2l_lite.learned.scale_free import _overshoot, _steadiness
 from l2l_lite.zoo.recipes import RECIPES
 
 
@@ -210,3 +212,48 @@ def test_the_seeds_of_a_pair_are_all_different():
     first, second = (RECIPES["cifar10"].make_rule(seed).rules.values() for seed in (0, 1))
     weights = [rule.output.weight for rule in (*first, *second)]
     assert len({weight.detach().numpy().tobytes() for weight in weights}) == 4
+
+
+# A rule for networks that it has never seen
+
+
+def test_gradients_of_any_size_look_alike_to_the_scale_free_rule():
+    grads = gradients(6, 1, 50)
+    torch.testing.assert_close(run(ScaleFree(), 1e4 * grads), run(ScaleFree(), grads), rtol=1e-3, atol=1e-6)
+
+
+def test_its_steps_are_bounded_and_the_first_ones_are_held_back():
+    rule = ScaleFree(scale=0.5)
+    with torch.no_grad():
+        rule.output.bias.fill_(100.0)  # a rule that always wants the longest step
+    steps = run(rule, gradients(40, 1, 5))[:, 0, 0]
+    expected = 0.5 * (1 - 0.9 ** torch.arange(1, 41))
+    torch.testing.assert_close(steps, expected)
+
+
+def test_its_first_step_does_not_depend_on_other_coordinates_and_the_later_ones_do():
+    grads = gradients(2, 1, 50)
+    other = torch.cat([grads[..., :1], gradients(2, 1, 49, seed=1)], dim=-1)
+    one, two = run(ScaleFree(), grads)[..., 0], run(ScaleFree(), other)[..., 0]
+    assert torch.equal(one[0], two[0])  # every ratio is a sign, and there was no step before
+    assert not torch.allclose(one[1], two[1], rtol=1e-3)
+
+
+def test_what_all_coordinates_are_told():
+    still, flips = torch.ones(2, 4), torch.tensor([[1.0, -1.0, 1.0, -1.0]]) * 0.01
+    assert _steadiness(still).flatten().tolist() == pytest.approx([0.0, 0.0], abs=1e-4)
+    assert float(_steadiness(flips)) == pytest.approx(math.log(2e-4) / 3)
+    downhill = _overshoot(torch.tensor([[-1.0, -2.0]]), torch.tensor([[2.0, 4.0]]))
+    assert float(downhill) == pytest.approx(-3, rel=1e-4)  # the gradient still points against the step
+    assert float(_overshoot(torch.zeros(1, 2), torch.ones(1, 2))) == 0
+
+
+def test_tasks_share_nothing_with_each_other():
+    grads = gradients(5, 3, 20)
+    torch.testing.assert_close(run(ScaleFree(), grads)[:, 1:2], run(ScaleFree(), grads[:, 1:2]))
+
+
+def test_its_coordinates_cannot_be_left_out():
+    rule, problem = ScaleFree(), l2l.Quadratic(4).sample(2, 0)
+    with pytest.raises(ValueError, match="ScaleFree shares information between coordinates"):
+        l2l.sampled_meta_gradient(rule, problem, 2, l2l.start(rule, problem), one_in=2, rng=torch.Generator())

@@ -82,6 +82,8 @@ def test_a_rule_without_forward_is_refused():
 
 
 each_rule = pytest.mark.parametrize("make_rule", ALL_RULES.values(), ids=ALL_RULES)
+COORDINATEWISE = {name: make for name, make in ALL_RULES.items() if make().coordinatewise}
+each_coordinatewise_rule = pytest.mark.parametrize("make_rule", COORDINATEWISE.values(), ids=COORDINATEWISE)
 
 
 def steps_of(rule, thetas, grads, state=None):
@@ -98,16 +100,19 @@ def walk(steps=4, tasks=2, dim=7):
 
 
 @each_rule
-def test_a_coordinatewise_rule_does_not_see_the_order_of_coordinates_or_tasks(make_rule):
+def test_a_rule_does_not_see_the_order_of_coordinates_or_tasks(make_rule):
     rule, (thetas, grads) = make_rule(), walk()
-    assert rule.coordinatewise
     order, tasks = torch.tensor([3, 1, 6, 0, 2, 5, 4]), [1, 0]
     steps, _ = steps_of(rule, thetas, grads)
     permuted, _ = steps_of(rule, thetas[:, tasks][..., order], grads[:, tasks][..., order])
     torch.testing.assert_close(permuted, steps[:, tasks][..., order])
 
 
-@each_rule
+def test_all_rules_but_one_are_coordinatewise():
+    assert set(ALL_RULES) - set(COORDINATEWISE) == {"ScaleFree"}
+
+
+@each_coordinatewise_rule
 def test_some_coordinates_alone_go_on_as_they_do_among_all(make_rule):
     rule, (thetas, grads), index = make_rule(), walk(), torch.tensor([0, 2, 5])
     _, state = steps_of(rule, thetas[:2], grads[:2])

@@ -4,11 +4,13 @@ from l2l_lite.learned.features import identity, log_and_sign
 from l2l_lite.learned.lstm import LSTMRule
 from l2l_lite.learned.partitioned import Partitioned
 from l2l_lite.learned.rnnprop import RNNProp
+from l2l_lite.learned.scale_free import ScaleFree
 
 __all__ = [
     "LSTMRule",
     "Partitioned",
     "RNNProp",
+    "ScaleFree",
     "identity",
     "log_and_sign",
 ]

@@ -1,0 +1,74 @@
+"""A rule for networks that it has never seen: nothing that it sees or does has a scale."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import elu
+
+from l2l_lite.learned.lstm import empty_memory, make_cells, read_out, remember
+from l2l_lite.rules import State, UpdateRule
+from l2l_lite.seeds import global_draws
+
+EPS = 1e-8
+
+
+class ScaleFree(UpdateRule):
+    """A small LSTM for each coordinate, and two things that all coordinates are told together.
+
+    Of its own gradient a coordinate sees what RNNProp (Lv et al., 2017) does, m̂ / √v̂ and ∇ / √v̂, for each
+    of the `betas`. All are told how steady gradients are, the mean of (m̂ / √v̂)² over coordinates, and
+    whether the last step went too far, the cosine between it and ∇ / √v̂. No step is longer than `scale`,
+    and the first ones are held back like Adam's m before its correction. So the rule shares information
+    between coordinates: a network is given to it whole.
+    """
+
+    coordinatewise = False
+
+    def __init__(
+        self,
+        hidden: tuple[int, ...] = (16,),
+        scale: float = 0.05,
+        betas: tuple[float, ...] = (0.9, 0.99, 0.999),
+        seed: int = 0,
+    ):
+        super().__init__()
+        self.scale, self.betas = scale, betas
+        with global_draws(seed):
+            self.input = nn.Linear(3 * len(betas) + 1, hidden[0])
+            self.cells = make_cells(hidden[0], hidden)
+            self.output = nn.Linear(hidden[-1], 1)
+
+    def init(self, theta: Tensor) -> State:
+        shape = theta.shape or (1,)  # a network of one number has a coordinate too
+        zero = theta.new_zeros(len(self.betas), *shape)
+        return (zero, zero, zero[0], theta.new_zeros(())), empty_memory(self.cells, theta)
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        (mean, square, last_step, count), memory = state
+        shape, grad = grad.shape, grad.reshape(last_step.shape)
+        beta = grad.new_tensor(self.betas).reshape(-1, *[1] * grad.dim())
+        count = count + 1
+        mean = beta * mean + (1 - beta) * grad
+        square = beta * square + (1 - beta) * grad**2
+        unbiased = 1 - beta**count
+        size = (square / unbiased).sqrt() + EPS
+        direction, now = mean / unbiased / size, grad / size
+        told = torch.cat([_steadiness(direction), _overshoot(last_step, now[-1:])])
+        features = torch.cat([direction, now, told.expand(-1, *grad.shape)])
+        x = features.reshape(len(features), grad.numel()).to(self.input.weight.dtype)
+        x = self.input.weight @ x + self.input.bias[:, None]
+        x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)
+        step = self.scale * (1 - beta[0].squeeze() ** count) * read_out(self.output, x).tanh()
+        step = step.to(grad.dtype)
+        return step.reshape(shape), ((mean, square, step, count), memory)
+
+
+def _steadiness(direction: Tensor) -> Tensor:
+    """Log of the mean of (m̂ / √v̂)² over coordinates: 0 where gradients stay, far below where they jump."""
+    return (direction.square().mean(dim=-1, keepdim=True) + 1e-4).log() / 3
+
+
+def _overshoot(step: Tensor, gradient: Tensor) -> Tensor:
+    """The cosine between a step and the gradient after it: above zero where the step went too far."""
+    product = (step * gradient).mean(dim=-1, keepdim=True)
+    lengths = step.square().mean(dim=-1, keepdim=True) * gradient.square().mean(dim=-1, keepdim=True)
+    return 3 * product / (lengths + 1e-12).sqrt()
