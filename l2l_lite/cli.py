@@ -20,7 +20,10 @@ from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import UpdateRule
 from l2l_lite.seeds import Role, task_seed
 from l2l_lite.suite.command import suite
-from l2l_lite.zoo.cards import make_card, write_entry
+from l2l_lite.suite.contest import HORIZONS
+from l2l_lite.suite.record import recorded
+from l2l_lite.suite.report import over_adam
+from l2l_lite.zoo.cards import Card, make_card, write_entry
 from l2l_lite.zoo.testing import run_test
 from l2l_lite.zoo.training import stage_files, train_recipe
 
@@ -129,9 +132,7 @@ def zoo() -> None:
     """List the meta-trained rules and what they reached."""
     for name in l2l.zoo.names():
         card = l2l.zoo.card(name)
-        label, test = next(iter(card["tests"].items()))
-        ratios = ", ".join(f"{test[c]['median_ratio']:.2f} in {c} loss" for c in CRITERIA)
-        typer.echo(f"{name:18}{card['summary']}; {label}, over the best tuned baseline: {ratios}")
+        typer.echo(f"{name:18}{card.summary}; {_reached(card)}")
 
 
 app.command()(suite)
@@ -151,6 +152,16 @@ def bench(
     typer.echo(f"freed memory is {'kept' if kept else 'given back to the system'}")
     for line in benchmark.rows(where, rounds):
         typer.echo(line)
+
+
+def _reached(card: Card) -> str:
+    if card.suite:
+        tasks, rivals = card.suite[str(card.shipped_seed)]["tasks"], recorded()["tasks"]
+        means = (f"{over_adam(tasks, rivals, h).value:.2f} after {h:,} steps" for h in HORIZONS)
+        return f"suite, final loss over the tuned Adam's: {', '.join(means)}"
+    label, test = next(iter(card.tests.items()))
+    ratios = ", ".join(f"{test[c]['median_ratio']:.2f} in {c} loss" for c in CRITERIA)
+    return f"{label}, over the best tuned baseline: {ratios}"
 
 
 def _table(result: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from l2l_lite.rules import State, UpdateRule
 
 
 class TorchOptimizer(torch.optim.Optimizer):
-    """Train a model's parameters with a rule; `lr` multiplies its steps.
+    """Train a model's parameters with a rule, by default `zoo.load("general")`; `lr` multiplies its steps.
 
     Parameter groups, closures, schedulers, gradient scalers and `state_dict` work as in `torch.optim`. The
     rule is given whole buckets [1, dim]: the parameters of a group whose first gradients came together.
@@ -26,7 +26,7 @@ class TorchOptimizer(torch.optim.Optimizer):
     def __init__(
         self,
         params: Iterable[Any],
-        rule: UpdateRule,
+        rule: UpdateRule | None = None,
         lr: float = 1.0,
         *,
         groups: Callable[[str, Tensor], str] = layer_kind,
@@ -34,8 +34,14 @@ class TorchOptimizer(torch.optim.Optimizer):
         if lr < 0:
             raise ValueError(f"lr must not be negative, but lr={lr}")
         super().__init__(params, {"lr": lr})
-        self.rule, self.groups = rule, groups
+        self.rule = self._general() if rule is None else rule
+        self.groups = groups
         self._rules: dict[int, UpdateRule] = {}  # for the groups of each bucket
+
+    def _general(self) -> UpdateRule:
+        from l2l_lite import zoo  # whose recipes need this module
+
+        return zoo.load("general", self.param_groups[0]["params"][0].device)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -29,7 +29,9 @@ def test_numbers_come_from_the_card() -> None:
     card = l2l.zoo.card("mnist")
     block = picture.NUMBERS.search(README)
     assert block
-    assert block[0] == block[1] + picture.sentences(card) + block[2]
+    assert (
+        block[0] == block[1] + picture.sentences(card) + picture.over_adam(l2l.zoo.card("general")) + block[2]
+    )
     rest = README.replace(block[0], "")
     assert re.findall(r"(?<![=\d])\d+\.\d+", rest) == ["3.11", "4.0", "4.0"]  # Python, CC BY, and its link
     assert f"about {(ROOT / 'l2l_lite/zoo/mnist.safetensors').stat().st_size / 1000:.0f} kB" in README

@@ -201,9 +201,9 @@ def test_the_command_prints_a_table(monkeypatch):
     slow = dict.fromkeys(rivals, 10.0)
     measured = {"tasks": {name: rivals[name]["Adam"] for name in rivals}, "pace": slow}
     monkeypatch.setattr(record, "measure_rule", lambda rule, jobs: measured)
-    result = CliRunner().invoke(app, ["suite", "mnist"])
+    result = CliRunner().invoke(app, ["suite", "general"])
     assert result.exit_code == 0, result.output
     assert "200 steps: final loss over that of Adam" in result.output
-    line = next(line for line in result.output.splitlines() if line.strip().startswith("a mnist"))
+    line = next(line for line in result.output.splitlines() if line.strip().startswith("a general"))
     assert "geometric mean 1.000 [1.000, 1.000], 0 diverged" in line
-    assert "0% of the runs of mnist reach it in its seconds" in result.output
+    assert "0% of the runs of general reach it in its seconds" in result.output

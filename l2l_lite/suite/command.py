@@ -14,7 +14,7 @@ from l2l_lite.suite.contest import HORIZONS
 
 
 def suite(
-    name: Annotated[str, typer.Argument(help="An entry of the zoo; `l2l zoo` lists them.")] = "mnist",
+    name: Annotated[str, typer.Argument(help="An entry of the zoo; `l2l zoo` lists them.")] = "general",
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Tune the hand-made optimizers again instead, in an hour.")
     ] = False,

@@ -1,4 +1,4 @@
-"""The networks of the suite: small, of many kinds, none of a kind that a rule was meta-trained on."""
+"""The networks of the suite: small, of many kinds, none of them one that a rule was meta-trained on."""
 
 from itertools import pairwise
 

@@ -17,6 +17,12 @@ def ratios(one: Figures, other: Figures, horizon: int) -> dict[str, float]:
     return {task: _mean(one[task][key]["final"]) / _mean(other[task][key]["final"]) for task in one}
 
 
+def over_adam(one: Figures, baselines: Mapping[str, Mapping[str, Any]], horizon: int) -> Interval:
+    """The geometric mean over tasks of the final loss over that of Adam at its best constant rate."""
+    adam = {task: baselines[task]["Adam"] for task in one}
+    return geometric_mean(ratios(one, adam, horizon).values())
+
+
 def geometric_mean(values: Iterable[float], resamples: int = 10_000) -> Interval:
     """The geometric mean over tasks, with a bootstrap interval; infinite if one value is."""
     logs = torch.tensor([math.log(value) for value in values], dtype=torch.float64)
