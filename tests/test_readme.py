@@ -32,6 +32,8 @@ def test_numbers_come_from_the_card() -> None:
     assert (
         block[0] == block[1] + picture.sentences(card) + picture.over_adam(l2l.zoo.card("general")) + block[2]
     )
+    shown = re.search(r"its loss is (\S+ times that of an Adam)", block[0])[1]
+    assert f"is {shown}" in (ROOT / "book/index.md").read_text(encoding="utf-8")
     rest = README.replace(block[0], "")
     assert re.findall(r"(?<![=\d])\d+\.\d+", rest) == ["3.11", "4.0", "4.0"]  # Python, CC BY, and its link
     assert f"about {(ROOT / 'l2l_lite/zoo/mnist.safetensors').stat().st_size / 1000:.0f} kB" in README

@@ -44,7 +44,9 @@ def assert_equal(first, second):
 
 @each_rule
 def test_same_trajectory_as_optimize(make_rule):
-    rule, problem = make_rule(), l2l.Quadratic(4).sample(tasks=1, seed=0)
+    rule = make_rule()
+    tasks = 2 if rule.coordinatewise else 1  # both are one network to a rule that shares
+    problem = l2l.Quadratic(4).sample(tasks, seed=0)
     theta = nn.Parameter(problem.theta0.clone())
     optimizer = TorchOptimizer([theta], rule)
     for t in range(10):

@@ -37,7 +37,7 @@ def plateau(answer: Any, *, classes: int) -> None:
     number(
         answer,
         math.log(classes),
-        what=f"the cross-entropy of a classifier that gives {classes} classes the same probability",
+        what=f"the cross-entropy of {classes} equally likely classes",
         why=f"it is -log(1/{classes}) = log {classes}; a run that stays there has not begun to learn",
         hints={
             math.log(10): "that is the plateau of ten classes; how many are there here?",

@@ -123,7 +123,7 @@ def _difference(rule: UpdateRule, whole: UpdateRule) -> float:
 
 def handover(answer: Any, adam: Tensor) -> None:
     """The losses of a run that changes from the learned rule to Adam, beside Adam's alone."""
-    if missing(answer, "the losses [steps] of a run that changes from the learned rule to Adam"):
+    if missing(answer, "losses [steps], first of the learned rule, then of Adam"):
         pass
     elif not isinstance(answer, Tensor) or answer.shape != adam.shape:
         wrong(f"give the losses as a tensor of the shape {list(adam.shape)}, like Adam's")

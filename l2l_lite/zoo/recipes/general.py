@@ -17,6 +17,7 @@ from l2l_lite.objectives import log_relative
 from l2l_lite.problems import Classifier, Family, mlp
 from l2l_lite.problems.mixture import Mixture, Rescaled
 from l2l_lite.seeds import generator
+from l2l_lite.suite.networks import Residual, dense
 from l2l_lite.zoo.recipes.base import Recipe, Test
 
 PHOTOS = ("rocket", "motorcycle", "hubble", "retina")  # what φ is chosen by; the suite has others
@@ -27,23 +28,11 @@ def in_halves(channels: int) -> nn.Module:
     return nn.GroupNorm(2, channels)
 
 
-class Plus(nn.Sequential):
-    """x + f(x), f the layers in turn."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + super().forward(x)
-
-
-def normed(width: int = 20) -> nn.Sequential:
-    """Two layers with layer norm."""
-    body = [(nn.Linear(a, width), nn.LayerNorm(width), nn.ReLU()) for a in (64, width)]
-    return nn.Sequential(nn.Flatten(), *(layer for part in body for layer in part), nn.Linear(width, 10))
-
-
 def residual_mlp(width: int = 20) -> nn.Sequential:
     """Two residual blocks behind layer norm."""
     blocks = [
-        Plus(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width)) for _ in "12"
+        Residual(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        for _ in range(2)
     ]
     return nn.Sequential(nn.Flatten(), nn.Linear(64, width), *blocks, nn.Linear(width, 10))
 
@@ -69,9 +58,9 @@ def residual(
 ) -> nn.Sequential:
     """Two residual blocks of two convolutions, for pictures of 8×8 pixels."""
 
-    def block() -> Plus:
-        half = [(norm(width), activation(), nn.Conv2d(width, width, 3, padding=1)) for _ in "12"]
-        return Plus(*(layer for part in half for layer in part))
+    def block() -> Residual:
+        half = [(norm(width), activation(), nn.Conv2d(width, width, 3, padding=1)) for _ in range(2)]
+        return Residual(*(layer for part in half for layer in part))
 
     end = nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * width, classes)
     return nn.Sequential(nn.Conv2d(colours, width, 3, stride=2, padding=1), block(), block(), *end)
@@ -86,14 +75,6 @@ def denoiser(colours: int = 1, width: int = 8) -> list[nn.Module]:
     ]  # fmt: skip
 
 
-def dense(*sizes: int) -> nn.Sequential:
-    """A fully connected network with ReLU."""
-    layers: list[nn.Module] = [nn.Flatten()]
-    for inputs, outputs in pairwise(sizes[:-1]):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
-
-
 class Attention(nn.Module):
     """The rows of a digit as eight tokens, one block of attention."""
 
@@ -101,7 +82,7 @@ class Attention(nn.Module):
         super().__init__()
         self.embed, self.place = nn.Linear(8, width), nn.Parameter(0.1 * torch.randn(8, width))
         self.ask, self.mix, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in "12")
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.body = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
         self.head = nn.Linear(width, 10)
 
@@ -119,11 +100,8 @@ class Rows(nn.Module):
 
     def __init__(self, width: int = 20):
         super().__init__()
-        self.see, self.recall, self.head = (
-            nn.Linear(8, 3 * width),
-            nn.Linear(width, 3 * width),
-            nn.Linear(width, 10),
-        )
+        self.see, self.recall = nn.Linear(8, 3 * width), nn.Linear(width, 3 * width)
+        self.head = nn.Linear(width, 10)
 
     def forward(self, images: Tensor) -> Tensor:
         h = images.new_zeros(len(images), self.head.in_features)
@@ -207,6 +185,7 @@ def pixels(name: str, size: int = 32) -> Data:
     return Data(examples, Examples(*(part[:100] for part in examples)))
 
 
+_normed = partial(dense, 64, 20, 20, 10, norm=True)
 _classify = partial(Classifier, theta0_std=None)  # each network with the start that its layers draw
 _regress: Callable[..., Classifier] = partial(_classify, criterion=mse_loss)
 
@@ -227,7 +206,7 @@ def trained_on() -> Family:
         _classify(_mlp(20, 1), wrong, 16), _classify(_mlp(16, 2, nn.Tanh), wrong, 8),
         _classify(_mlp(16, 4), digits, 32), _classify(_mlp(16, 3, nn.SiLU), wrong, 128),
         _classify(_mlp(16, 0), digits, 32), _classify(_mlp(16, 0), wrong, 8),
-        _classify(normed, digits, 32), _classify(normed, wrong, 16),
+        _classify(_normed, digits, 32), _classify(_normed, wrong, 16),
         _classify(residual_mlp, digits, 32), _classify(residual_mlp, wrong, 16),
     ]  # fmt: skip
     convolutions = [
@@ -239,7 +218,7 @@ def trained_on() -> Family:
     fits = [
         _regress(partial(dense, 64, 16, 64), themselves(), 32),
         _regress(partial(dense, 64, 20, 6, 20, 64), themselves(), 32),
-        _regress(lambda: nn.Sequential(Plus(*denoiser())), noisy(digits, 0.3), 8),
+        _regress(lambda: nn.Sequential(Residual(*denoiser())), noisy(digits, 0.3), 8),
         _regress(lambda: nn.Sequential(*denoiser()), noisy(digits, 0.3), 16),
         _regress(_mlp(16, 1, inputs=8, classes=1), teacher(0.1), 16),
         _regress(_mlp(16, 2, nn.Tanh, inputs=8, classes=1), teacher(0.1), 32),
@@ -261,7 +240,7 @@ def chosen_by() -> list[Family]:
         _classify(_mlp(32, 1, nn.GELU), mislabelled(0.1), 16),
         _classify(partial(conv, nn.BatchNorm2d, nn.GELU, (6, 6)), digits, 16),
         _classify(_mlp(40, 2, nn.Softplus), mislabelled(0.4), 32),
-        _regress(lambda: nn.Sequential(Plus(*denoiser(3, 12))), noisy(crops(), 0.2), 8),
+        _regress(lambda: nn.Sequential(Residual(*denoiser(3, 12))), noisy(crops(), 0.2), 8),
         _classify(silent, crops(), 16),
     ]
 
