@@ -12,6 +12,7 @@ from l2l_lite import (
     pictures,
     plots,
     problems,
+    styles,
     zoo,
 )
 from l2l_lite.estimators import ES, TruncatedBPTT
@@ -75,6 +76,7 @@ __all__ = [
     "score",
     "start",
     "steps_to",
+    "styles",
     "summed_loss",
     "tune",
     "unroll",

@@ -20,7 +20,7 @@ COMMAND = "l2l features"  # that makes the trained ones again
 
 
 class FilterBank(nn.Module):
-    """Random filters of several sizes, at full and at half resolution: features that nobody trained.
+    """Random filters of several sizes, at full, half and quarter resolution: features that nobody trained.
 
     They have zero mean and unit norm, so that a flat grey area gives nothing; the blurred colours are one
     more layer. One layer of random filters is enough for textures (Ustyuzhaninov et al., 2016).
@@ -37,8 +37,9 @@ class FilterBank(nn.Module):
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         half = _blur(pictures)
-        layers = [relu(_convolve(scale, bank)) for scale in (pictures, half) for bank in self.buffers()]
-        return [*layers, _blur(half)]
+        quarter = _blur(half)
+        scales = pictures, half, quarter
+        return [*(relu(_convolve(scale, bank)) for scale in scales for bank in self.buffers()), quarter]
 
 
 def _blur(pictures: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Photographs from installed packages, pictures drawn by code, and any picture as a tensor."""
+"""Photographs from installed packages, and any picture as a tensor."""
 
 from functools import cache
 from pathlib import Path
@@ -103,29 +103,6 @@ def check_size(image: Tensor, size: int) -> tuple[int, int]:
     if min(height, width) < size:
         raise ValueError(f"the picture has {height}×{width} pixels, but at least {size}×{size} are needed")
     return height, width
-
-
-def strokes(size: int = 256, count: int = 1500, seed: int = 0) -> Tensor:
-    """Bold brush strokes that follow two whirls, drawn by code: [3, size, size] in [0, 1]."""
-    from PIL import Image, ImageDraw
-
-    rng = np.random.default_rng(seed)
-    palette = ["#12305e", "#1f5fa8", "#4f9bd9", "#f4c430", "#f28e2b", "#f7ecd0", "#0b1a33"]
-    canvas = Image.new("RGB", (size, size), palette[0])
-    draw = ImageDraw.Draw(canvas)
-    centres = np.array([[0.3, 0.35], [0.72, 0.68]])
-    for _ in range(count):
-        point = rng.random(2)
-        away = point - centres
-        distance = np.linalg.norm(away, axis=1, keepdims=True)
-        turn = np.stack([-away[:, 1], away[:, 0]], axis=1) / distance**2
-        direction = turn.sum(axis=0) / np.linalg.norm(turn.sum(axis=0))
-        ring = int(distance.min() * 14) % len(palette)
-        hue = palette[ring if rng.random() < 0.75 else rng.integers(len(palette))]
-        half = 0.035 * direction
-        ends = [tuple(size * (point + sign * half)) for sign in (-1, 1)]
-        draw.line(ends, fill=hue, width=max(1, size // 50))
-    return picture(np.asarray(canvas))
 
 
 @cache

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from l2l_lite.evaluation import Tuned
 
-# Okabe and Ito's colours, which colour-blind readers can tell apart.
+# Okabe and Ito's colours and one of Tol's, which colour-blind readers can tell apart.
 COLOURS = {
     "learned": "#D55E00",
+    "general": "#882255",
     "GD": "#0072B2",
     "SGD": "#0072B2",
     "Momentum": "#56B4E9",

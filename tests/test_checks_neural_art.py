@@ -4,7 +4,7 @@ import torch
 from answers import RIGHT, WAITING, stub, table
 from torch import Tensor
 
-from l2l_lite import pictures
+from l2l_lite import styles
 from l2l_lite.checks import neural_art as check
 from l2l_lite.problems import Problem
 from l2l_lite.trajectory import value_and_grad
@@ -66,11 +66,11 @@ CASES = [
     (check.own_style, checkers, RIGHT),
     (check.own_style, None, WAITING),
     (check.own_style, "holiday.jpg", "tensor"),
-    (check.own_style, checkers[:, :8], "16"),
+    (check.own_style, checkers[:, :8], "24"),
     (check.own_style, 255 * checkers, "255"),
     (check.own_style, torch.ones(3, 32, 32, dtype=torch.uint8), "flat"),
     (check.own_style, torch.full((3, 32, 32), 0.5), "flat"),
-    (check.own_style, pictures.square(pictures.strokes(), 64), "strokes"),
+    (check.own_style, styles.strokes(), "of the chapter"),
 ]
 
 test_answers = table(CASES)

@@ -31,19 +31,19 @@ def test_filters_have_zero_mean_and_unit_norm():
 
 def test_a_flat_grey_picture_gives_nothing_but_its_colour():
     colour = torch.full((3, 1, 1), 0.7)
-    *filtered, colours = FilterBank()(colour.expand(2, 3, 20, 24))
-    assert len(filtered) == 6
+    *filtered, colours = FilterBank()(colour.expand(2, 3, 24, 28))
+    assert len(filtered) == 9
     assert all(maps.abs().max() < 1e-5 for maps in filtered)
-    torch.testing.assert_close(colours, colour.expand(2, 3, 5, 6))
-    assert all(maps.max() > 0.1 for maps in FilterBank()(noise(1, 3, 20, 24))[:-1])
+    torch.testing.assert_close(colours, colour.expand(2, 3, 6, 7))
+    assert all(maps.max() > 0.01 for maps in FilterBank()(noise(1, 3, 24, 28))[:-1])
 
 
-@pytest.mark.parametrize(("height", "width"), [(16, 16), (17, 33), (47, 65)])
-def test_layers_at_full_and_half_resolution(height, width):
+@pytest.mark.parametrize(("height", "width"), [(24, 24), (25, 33), (47, 65)])
+def test_layers_at_full_half_and_quarter_resolution(height, width):
     maps = FilterBank((3, 11), filters=4)(noise(2, 3, height, width))
-    half = (height // 2, width // 2)
-    assert [m.shape[2:] for m in maps] == [(height, width)] * 2 + [half] * 2 + [(half[0] // 2, half[1] // 2)]
-    assert [m.shape[:2] for m in maps] == [(2, 4)] * 4 + [(2, 3)]
+    half, quarter = ((height // k, width // k) for k in (2, 4))
+    assert [m.shape[2:] for m in maps] == [(height, width)] * 2 + [half] * 2 + [quarter] * 3
+    assert [m.shape[:2] for m in maps] == [(2, 4)] * 6 + [(2, 3)]
 
 
 def test_filters_come_from_the_seed_alone():
@@ -114,9 +114,9 @@ def test_torchvisions_vgg19(vgg):
 
 
 def test_neural_art_sees_with_vgg19(vgg):
-    family = l2l.NeuralArt([noise(3, 20, 24)], noise(3, 33, 18, seed=1), 16, Layers(vgg, (1, 6)), (1,))
+    family = l2l.NeuralArt([noise(3, 24, 28)], noise(3, 33, 26, seed=1), 24, Layers(vgg, (1, 6)), (1,))
     problem = family.sample(2, seed=0)
-    torch.testing.assert_close(problem.loss(problem.theta0), torch.full((2,), 100.0))
+    torch.testing.assert_close(problem.loss(problem.theta0), torch.full((2,), 100 * 24**2 / 64**2))
     losses = l2l.optimize(l2l.Adam(0.03), problem, 4).losses
     assert (losses[-1] < 0.9 * losses[0]).all()
 

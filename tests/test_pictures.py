@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from l2l_lite import pictures
-from l2l_lite.pictures import PHOTOS, picture, resize, square, strokes
+from l2l_lite.pictures import PHOTOS, picture, resize, square
 
 
 def refused(match, call, *arguments, error=ValueError):
@@ -204,21 +204,6 @@ def test_resize_keeps_flat_areas_and_averages_fine_ones():
     checkerboard = (torch.arange(64)[:, None] + torch.arange(64)) % 2.0
     grey = resize(checkerboard.expand(3, 64, 64), 8, 8)
     assert (grey - 0.5).abs().max() < 0.06  # without antialiasing it would be near 0 or 1
-
-
-# Pictures drawn by code
-
-
-def test_strokes_depend_on_their_seed_alone():
-    state = torch.get_rng_state()
-    first, again, other = (strokes(64, 200, seed) for seed in (0, 0, 1))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
-    assert torch.equal(torch.get_rng_state(), state)
-    assert first.shape == (3, 64, 64)
-    assert first.min() >= 0
-    assert first.max() <= 1
-    assert len(first.flatten(1).T.unique(dim=0)) == 7  # the colours of the palette
 
 
 # Crops

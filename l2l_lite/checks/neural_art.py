@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite import pictures
 from l2l_lite.checks import missing, number, right, same, wrong
 from l2l_lite.data import digits8
 from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import Classifier, Problem, Quadratic, mlp
 from l2l_lite.problems.neural_art import gram
+from l2l_lite.styles import strokes, woodcut
 from l2l_lite.trajectory import value_and_grad
 
 
@@ -106,13 +106,13 @@ def own_style(answer: Any) -> None:
         return
     if not isinstance(answer, Tensor) or answer.dim() != 3 or len(answer) != 3:
         wrong("a style is a tensor [3, height, width]; pictures.picture makes one from a file or an array")
-    elif min(answer.shape[1:]) < 16:
-        wrong(f"{answer.shape[1]}×{answer.shape[2]} is too small: the largest filters need 16 pixels or more")
+    elif min(answer.shape[1:]) < 24:
+        wrong(f"{answer.shape[1]}×{answer.shape[2]} is too small: the largest filters need 24 pixels or more")
     elif not (answer.min() >= 0 and answer.max() <= 1):
         wrong("values must lie between 0 and 1: divide bytes by 255, or clamp what you draw")
     elif answer.float().std() < 0.01:
         wrong("this style is one flat colour: filters of zero mean see nothing in it")
-    elif same(answer.float(), pictures.square(pictures.strokes(), min(answer.shape[1:]))):
-        wrong("those are the strokes of the chapter; choose another style")
+    elif any(answer.shape == one.shape and same(answer.float(), one) for one in (strokes(), woodcut())):
+        wrong("that is a style of the chapter; choose another one")
     else:
         right(f"a style of {answer.shape[1]}×{answer.shape[2]} pixels that no rule has been trained on")

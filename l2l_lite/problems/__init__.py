@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from l2l_lite import data, pictures
+from l2l_lite import data, pictures, styles
 from l2l_lite.problems.base import Family, Problem
 from l2l_lite.problems.check import check_family
 from l2l_lite.problems.classifier import Classifier, conv_net, mlp, parameter_groups
@@ -16,7 +16,7 @@ FAMILIES: dict[str, Callable[[], Family]] = {
     "digits8": lambda: Classifier(partial(mlp, 64), data.digits8()),
     "mnist": lambda: Classifier(mlp, data.mnist()),
     "crops": lambda: Classifier(conv_net, pictures.crops(), batch=64, theta0_std=None),
-    "neural-art": lambda: NeuralArt([pictures.photo("chelsea")], pictures.square(pictures.strokes(), 32), 32),
+    "neural-art": lambda: NeuralArt([pictures.photo("chelsea")], styles.strokes(), 32),
 }
 
 __all__ = [

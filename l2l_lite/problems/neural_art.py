@@ -32,32 +32,34 @@ def distances(maps: Sequence[Tensor], targets: Sequence[Tensor]) -> Tensor:
 
 @dataclass
 class NeuralArt:
-    """f(θ) = α content + β style + γ roughness of a picture θ (Andrychowicz et al., 2016, section 3.4).
+    """f = α content + β style + γ roughness of a picture (Andrychowicz et al., 2016, section 3.4).
 
-    A task is a random square of one of `contents`, scaled to `size`; `style` may have any size. Content
-    is what the layers see, style how their channels go together (Gatys et al., 2016). Each layer counts
-    relative to what it is at θ0, grey noise, so f(θ0) = α + β + γ. These `weights` are large, for the
-    gradient of one pixel among thousands to stay above the e⁻¹⁰ of `log_and_sign`.
+    A pixel is ½ + ½ sin 2θ, which stays between 0 and 1 without a gradient that fades there. A task is a
+    random square of one of `contents`, scaled to `size`; `style` may have any size. Content is what the
+    layers see, style how their channels go together (Gatys et al., 2016). Each layer counts relative to
+    what it is at θ0, grey noise, so f(θ0) = α + β + γ at 64×64 pixels. In other sizes f is as many times
+    larger as there are more pixels, so that the gradient of one of them stays as it is. These `weights`
+    are large, for that gradient to stay above the e⁻¹⁰ of `log_and_sign`.
     """
 
     contents: Sequence[Tensor]  # pictures [3, height, width] in [0, 1], of any sizes
     style: Tensor
     size: int = 64
     features: Features = field(default_factory=FilterBank)
-    content_layers: Sequence[int] = (3, 6)
-    weights: tuple[float, float, float] = (12.0, 80.0, 8.0)
+    content_layers: Sequence[int] = (3, 9)
+    weights: tuple[float, float, float] = (16.0, 81.0, 3.0)
 
     def __post_init__(self) -> None:
-        if self.size < 16 or len(self.contents) == 0:
+        if self.size < 24 or len(self.contents) == 0:
             raise ValueError(
-                "neural art needs a photograph for the content, and a size of at least 16 pixels"
+                "neural art needs a photograph for the content, and a size of at least 24 pixels"
             )
         for image in (*self.contents, self.style):
             if len(image.shape) != 3 or len(image) != 3:
                 raise ValueError(
                     f"a picture is [3, height, width], not {list(image.shape)}: see pictures.picture"
                 )
-        for image, least in [(self.style, 16), *((content, self.size) for content in self.contents)]:
+        for image, least in [(self.style, 24), *((content, self.size) for content in self.contents)]:
             check_size(image, least)
             if not (torch.is_floating_point(image) and image.min() >= 0 and image.max() <= 1):
                 raise ValueError("a picture holds values between 0 and 1: see pictures.picture")
@@ -78,7 +80,7 @@ class NeuralArt:
         rng = generator(seed)
         first = int(torch.randint(len(self.contents), (), generator=rng))
         contents = [self._square((first + k) % len(self.contents), rng) for k in range(tasks)]
-        theta0 = 0.5 + 0.1 * torch.randn(tasks, 3 * self.size**2, generator=rng)
+        theta0 = 0.1 * torch.randn(tasks, 3 * self.size**2, generator=rng)
         if isinstance(self.features, nn.Module):
             self.features.to(device)
         return NeuralArtProblem(self, torch.stack(contents).to(device), theta0.to(device))
@@ -90,7 +92,7 @@ class NeuralArt:
 
 
 class NeuralArtProblem:
-    """One picture a task: θ [tasks, 3 * size * size] holds its pixels."""
+    """One picture a task: θ [tasks, 3 * size * size] holds its pixels, each ½ + ½ sin 2θ."""
 
     @torch.no_grad()
     def __init__(self, family: NeuralArt, content: Tensor, theta0: Tensor):
@@ -100,8 +102,8 @@ class NeuralArtProblem:
         self.start = self._distances(theta0)
 
     def pictures(self, theta: Tensor) -> Tensor:
-        """θ as pictures, [tasks, 3, size, size]; their values may leave [0, 1]."""
-        return theta.reshape(len(theta), 3, self.family.size, self.family.size)
+        """½ + ½ sin 2θ, [tasks, 3, size, size]: whatever θ is, the values of a picture lie in [0, 1]."""
+        return (0.5 + (2 * theta).sin() / 2).reshape(len(theta), 3, self.family.size, self.family.size)
 
     def parts(self, theta: Tensor) -> dict[str, Tensor]:
         """The three losses of every task, [tasks] each; all are 1 at θ0."""
@@ -109,9 +111,10 @@ class NeuralArtProblem:
         return {name: (now[name] / self.start[name]).mean(dim=0) for name in now}
 
     def loss(self, theta: Tensor, t: int = 0) -> Tensor:
-        """The weighted sum of the three losses, [tasks]; the same at every step t."""
-        parts = self.parts(theta).values()
-        return torch.stack([w * part for w, part in zip(self.family.weights, parts, strict=True)]).sum(dim=0)
+        """The weighted sum of the three losses, [tasks], times pixels / 64²; the same at every step t."""
+        parts = torch.stack(list(self.parts(theta).values()))
+        share = theta.shape[1] / (3 * 64**2)
+        return share * (theta.new_tensor(self.family.weights) @ parts)
 
     def evaluate(self, theta: Tensor) -> Tensor:
         """The loss itself: nothing is held out."""

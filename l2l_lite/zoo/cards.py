@@ -44,11 +44,6 @@ class Card:
         """The arguments of the first stage."""
         return self.stages[0]
 
-    @property
-    def refine(self) -> dict[str, Any]:
-        """What differs in the second stage; empty if there is none."""
-        return self.stages[1] if len(self.stages) > 1 else {}
-
 
 def make_card(
     name: str, recipe: Recipe, trained: Mapping[int, tuple[UpdateRule, History]], device: torch.device

@@ -42,8 +42,11 @@ def run_test(
         runs = {label: run for label, (_, run) in tuned.items()}
         result[criterion] = _ratios(criterion, learned, runs)
         result[criterion]["tuned"] = {label: _settings(one) for label, (one, _) in tuned.items()}
-        values = CRITERIA[criterion](learned[shipped].losses)
-        result[criterion]["values"] = [rounded(value) for value in values]  # to compare cards with each other
+        best = result[criterion]["best_baseline"]
+        pairs = {"values": learned[shipped], "rival_values": runs[best]}  # to compare task by task
+        result[criterion] |= {
+            name: [rounded(value) for value in CRITERIA[criterion](run.losses)] for name, run in pairs.items()
+        }
         if criterion == "final":  # the one by which the paper tunes its baselines
             shown = {"learned": learned[shipped]} | runs
             held_out = {label: problem.evaluate(run.theta).mean() for label, run in shown.items()}
