@@ -22,8 +22,8 @@ class TruncatedBPTT:
     """Backpropagation within each window, blind beyond its end.
 
     As in the paper, the gradients that a rule is fed count as constants, ∂∇_t/∂φ = 0. With
-    `second_derivatives` they do not, so that a window's meta-gradient is exact, for some twice the time and
-    for the memory of the whole graph. With `one_in` above 1, a random one in so many coordinates is
+    `second_derivatives` they do not, so that a window's meta-gradient is exact, for more time and for
+    the memory of the whole graph. With `one_in` above 1, a random one in so many coordinates is
     backpropagated, which costs a fraction of both; see `sampled_meta_gradient`. Raises ValueError for both
     together.
     """
