@@ -12,6 +12,7 @@ from l2l_lite import (
     pictures,
     plots,
     problems,
+    published,
     styles,
     zoo,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "pictures",
     "plots",
     "problems",
+    "published",
     "ratio",
     "sampled_meta_gradient",
     "score",

@@ -2,17 +2,22 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from l2l_lite import zoo
-from l2l_lite.evaluation import Interval, ratio
+from l2l_lite.claims import Table
+from l2l_lite.evaluation import CRITERIA, Interval, ratio
 from l2l_lite.seeds import generator
+from l2l_lite.suite.contest import HORIZONS
+from l2l_lite.suite.record import recorded
+from l2l_lite.suite.report import over_adam
 
 FEWEST = 8  # tasks that an interval needs
 
@@ -39,6 +44,44 @@ def from_card(entry: str, test: str, criterion: str, against: str | None = None)
         return runs if mine["tasks"] >= FEWEST else [Interval(*3 * [run.value]) for run in runs]
     except KeyError as missing:
         raise ValueError(f"the card of {entry!r} lacks {missing} in its test {test!r}") from None
+
+
+def results() -> Table:
+    """What each rule of the zoo reached in the first test of its card, and what it cost to make."""
+    head = ["Rule", "Test", "Final loss", "Summed loss", "Steps to the rival's end", "Core-hours", "Command"]
+    return Table("Results", [head, *(_result(zoo.card(name)) for name in zoo.names())])
+
+
+def _result(card: zoo.Card) -> list[str]:
+    label, test = next(iter(card.tests.items()))
+    hours = ", ".join(f"{seconds / 3600:.1f}" for seconds in card.seconds.values())
+    shipped = list(card.seconds).index(str(card.shipped_seed))
+    if card.suite:
+        label, steps = f"suite of {len(recorded()['tasks'])} models, {HORIZONS[0]} steps", "–"
+        runs = [over_adam(one["tasks"], recorded()["tasks"], HORIZONS[0]) for one in card.suite.values()]
+        ratios = [_ratios(runs, shipped, "tuned Adam"), "–"]
+    else:
+        label, steps = f"{label}, {test['tasks']} tasks", _reached(test)
+        ratios = [
+            _ratios([Interval(*run) for run in test[c]["ratio"].values()], shipped, test[c]["best_baseline"])
+            for c in CRITERIA
+        ]
+    return [card.name, label, *ratios, steps, hours, f"`{card.command}`"]
+
+
+def _ratios(runs: Sequence[Interval], shipped: int, rival: str) -> str:
+    """The median over meta-seeds, all of them, and the interval over tasks of the shipped one."""
+    values, (_, low, high) = [run.value for run in runs], runs[shipped]
+    listed = ", ".join(f"{value:.2f}" for value in values)
+    return f"**{median(values):.2f}** of {rival}<br>{listed} [{low:.2f}, {high:.2f}]"
+
+
+def _reached(test: dict[str, Any]) -> str:
+    """Steps of every meta-seed to the best baseline's final loss, where the card has them."""
+    if "reach" not in test:
+        return "not recorded"
+    steps = ", ".join(str(count) if count else "not reached" for count in test["reach"]["learned"].values())
+    return f"{steps} for {test['steps']}"
 
 
 def over_tasks(statistic: Callable[[Tensor], Any], tasks: int, resamples: int = 1000) -> Interval:

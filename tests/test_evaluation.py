@@ -17,7 +17,7 @@ def bowl(curvature: float, tasks: int = 4) -> QuadraticProblem:
     return QuadraticProblem(W, torch.zeros(tasks, 3), torch.ones(tasks, 3))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, len(l2l.RATES) - 2))
 def test_tune_finds_the_known_best_rate(k):
     tuned = l2l.tune(l2l.GradientDescent, bowl(1 / l2l.RATES[k]), steps=3)

@@ -23,7 +23,7 @@ def by_torch(name, problem, lr, steps):
 
 
 @pytest.mark.parametrize("name", HAND_MADE)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lr=st.floats(1e-4, 0.03), seed=st.integers(0, 1000))
 def test_equals_its_counterpart_in_torch_optim(name, lr, seed):
     problem = quadratics(seed=seed)

@@ -204,7 +204,7 @@ def test_the_best_weights_are_kept(values, best):
 
 
 @given(st.floats(-100, 100), st.floats(0.01, 100))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_score_keeps_its_order_when_losses_are_shifted_or_scaled(shift, size):
     problem, rules = l2l.Quadratic(3).sample(4, 0), [l2l.GradientDescent(lr) for lr in (0.1, 0.001)]
     other = Changed(problem, {"loss": lambda theta, t: size * problem.loss(theta, t) + shift})
@@ -274,7 +274,7 @@ def test_interrupted_while_saving_and_resumed_gives_the_same_rule(tmp_path, monk
     assert_same(phi(rule), phi(expected))
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(moment=st.integers(0, 62))
 def test_interrupted_at_any_pass_and_resumed_gives_the_same_rule(tmp_path_factory, moment):
     path = tmp_path_factory.mktemp("run") / "run.pt"

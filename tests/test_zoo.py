@@ -382,7 +382,7 @@ def test_a_card_with_other_fields(entry, fields):
 def test_any_altered_byte_is_found(entry):
     original = (entry / "quadratic.safetensors").read_bytes()
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(st.integers(0, len(original) - 1), st.integers(1, 255))
     def check(position, change):
         altered = bytearray(original)
