@@ -48,7 +48,7 @@ def from_card(entry: str, test: str, criterion: str, against: str | None = None)
 
 def results() -> Table:
     """What each rule of the zoo reached in the first test of its card, and what it cost to make."""
-    head = ["Rule", "Test", "Final loss", "Summed loss", "Steps to the rival's end", "Core-hours", "Command"]
+    head = ["Rule", "Test", "Final loss", "Summed loss", "Steps to the rival's end", "Core-hours"]
     return Table("Results", [head, *(_result(zoo.card(name)) for name in zoo.names())])
 
 
@@ -66,7 +66,7 @@ def _result(card: zoo.Card) -> list[str]:
             _ratios([Interval(*run) for run in test[c]["ratio"].values()], shipped, test[c]["best_baseline"])
             for c in CRITERIA
         ]
-    return [card.name, label, *ratios, steps, hours, f"`{card.command}`"]
+    return [card.name, label, *ratios, steps, hours]
 
 
 def _ratios(runs: Sequence[Interval], shipped: int, rival: str) -> str:
