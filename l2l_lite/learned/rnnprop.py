@@ -39,7 +39,7 @@ class RNNProp(UpdateRule):
         mean = self.beta * mean + (1 - self.beta) * grad
         square = self.beta * square + (1 - self.beta) * grad**2
         unbiased = 1 - self.beta**count
-        size = (square / unbiased + EPS**2).sqrt()  # a finite slope at zero
+        size = (square / unbiased).sqrt() + EPS
         features = torch.stack([mean / unbiased / size, grad / size]).to(self.input.weight.dtype)
         x = self.input.weight @ features.reshape(2, grad.numel()) + self.input.bias[:, None]
         x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)
