@@ -24,7 +24,7 @@ class Reported:
     learned: float
     rival: str
     loss: float
-    seeds: str = "not stated"
+    seeds: str = "not known"
 
     def row(self) -> list[str]:
         """The cells of a table with the columns `HEAD`."""
