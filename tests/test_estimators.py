@@ -21,10 +21,15 @@ EACH = [
     ),
     estimators.TruncatedBPTT(one_in=2),
     estimators.TruncatedBPTT(second_derivatives=True),
+    estimators.TruncatedBPTT(second_derivatives=True, clip_each=1.0),
     estimators.ES(pairs=2),
     estimators.PES(pairs=2),
 ]
-DRAW_NOTHING = (estimators.TruncatedBPTT(), estimators.TruncatedBPTT(second_derivatives=True))
+DRAW_NOTHING = (
+    estimators.TruncatedBPTT(),
+    estimators.TruncatedBPTT(second_derivatives=True),
+    estimators.TruncatedBPTT(second_derivatives=True, clip_each=1.0),
+)
 each = pytest.mark.parametrize("estimator", EACH, ids=repr)
 
 
@@ -74,6 +79,10 @@ def test_settings_out_of_their_range_are_refused(value):
         estimators.TruncatedBPTT(one_in=value)
     with pytest.raises(ValueError, match="second derivatives tie coordinates together"):
         estimators.TruncatedBPTT(one_in=2, second_derivatives=True)
+    with pytest.raises(ValueError, match=f"clip_each must be positive, .* but it is {value}"):
+        estimators.TruncatedBPTT(second_derivatives=True, clip_each=value)
+    with pytest.raises(ValueError, match="needs second_derivatives=True, but it is 1"):
+        estimators.TruncatedBPTT(clip_each=1.0)
     with pytest.raises(ValueError, match=f"pairs must be at least 1, but pairs={value}"):
         estimators.ES(pairs=value)
     with pytest.raises(ValueError, match=f"std must be positive, but std={value}"):
@@ -157,6 +166,23 @@ def test_with_second_derivatives_a_window_is_exact_without_the_papers_simplifica
     (simplified,) = estimates(estimators.TruncatedBPTT(), 1).tolist()
     assert found == pytest.approx(exact(*LAST, from_start=False))
     assert simplified < 1.05 * found < 0  # it would take longer steps
+
+
+@pytest.mark.parametrize("make_rule", LEARNED.values(), ids=LEARNED)
+@pytest.mark.parametrize("clip", [1e-3, 1e6])
+def test_each_tasks_gradient_is_clipped_before_their_mean_is_taken(make_rule, clip):
+    rule, problem = make_rule(), quadratics()
+    estimator = estimators.TruncatedBPTT(second_derivatives=True, clip_each=clip)
+    at = estimator.window(rule, problem, 4, estimator.start(rule, problem), objectives.uniform, None)
+    losses = l2l.unroll(rule, problem, 4, second_derivatives=True).losses
+    torch.testing.assert_close(at.losses, losses.detach())
+    expected = 0.0
+    for task in losses[1:].sum(dim=0):
+        parts = torch.autograd.grad(task, list(rule.parameters()), retain_graph=True, allow_unused=True)
+        one = torch.cat([part.flatten() for part in parts if part is not None])
+        expected += one * min(1.0, clip / float(one.norm())) / losses.shape[1]
+    found = torch.cat([weight.grad.flatten() for weight in rule.parameters() if weight.grad is not None])
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6 * float(expected.abs().max()))
 
 
 def test_pairs_go_on_where_their_own_rules_led_them():

@@ -1,12 +1,15 @@
 """Truncated backpropagation through time, with the paper's simplification or without it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
 
 from l2l_lite.objectives import Objective
 from l2l_lite.problems.base import Problem
-from l2l_lite.rules import UpdateRule
+from l2l_lite.rules import State, UpdateRule
 from l2l_lite.trajectory import (
     Trajectory,
     detach,
@@ -26,21 +29,28 @@ class TruncatedBPTT:
     the memory of the whole graph. With `one_in` above 1, a random one in so many coordinates is
     backpropagated, which costs a fraction of both; see `sampled_meta_gradient`. Raises ValueError for both
     together.
+    With `clip_each` every task's own gradient is clipped to that norm before their mean is taken, so that
+    one task whose gradient explodes does not outweigh all others.
     """
 
     one_in: int = 1
     second_derivatives: bool = False
+    clip_each: float | None = None
 
     def __post_init__(self) -> None:
         if self.one_in < 1:
             raise ValueError(f"one_in must be at least 1, but one_in={self.one_in}")
+        if self.clip_each is not None and not (self.clip_each > 0 and self.second_derivatives):
+            raise ValueError(
+                f"clip_each must be positive, and needs second_derivatives=True, but it is {self.clip_each}"
+            )
         if self.one_in > 1 and self.second_derivatives:
             raise ValueError(
                 "second derivatives tie coordinates together, so that none can be left out; use one_in=1"
             )
 
     def start(self, rule: UpdateRule, problem: Problem) -> Trajectory:
-        return start(rule, problem)
+        return start(rule if self.clip_each is None else EachItsOwn(rule, len(problem.theta0)), problem)
 
     def window(
         self,
@@ -51,11 +61,50 @@ class TruncatedBPTT:
         objective: Objective,
         rng: torch.Generator,
     ) -> Trajectory:
+        if self.clip_each is not None:
+            every = EachItsOwn(rule, len(at.theta))
+            at = _exact(every, problem, steps, at, objective)
+            every.average(rule, self.clip_each)
+            return at
         if self.second_derivatives:
             return _exact(rule, problem, steps, at, objective)
         if self.one_in == 1:
             return meta_gradient(rule, problem, steps, at, objective)
         return sampled_meta_gradient(rule, problem, steps, at, objective, one_in=self.one_in, rng=rng)
+
+
+class EachItsOwn(UpdateRule):
+    """A copy of φ for every task, so that each task has a gradient of its own."""
+
+    def __init__(self, rule: UpdateRule, tasks: int):
+        super().__init__()
+        self._rule = [rule]  # in a list, so that its φ is not this module's
+        self._copies = {
+            name: weight.detach().expand(tasks, *weight.shape).requires_grad_()
+            for name, weight in rule.named_parameters()
+        }
+
+    def init(self, theta: Tensor) -> State:
+        return vmap(self._rule[0].init)(theta)
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        def one(phi: dict[str, Tensor], *parts: Any) -> tuple[Tensor, State]:
+            step: tuple[Tensor, State] = functional_call(self._rule[0], phi, parts)
+            return step
+
+        return vmap(one)(self._copies, grad, state, theta)
+
+    def average(self, rule: UpdateRule, clip: float) -> None:
+        """Add the mean of all tasks' gradients, each clipped, to the `.grad` of φ."""
+        grads = {name: copy.grad for name, copy in self._copies.items() if copy.grad is not None}
+        tasks = len(next(iter(grads.values())))
+        # The objective is a mean over tasks, so that each has this share of its gradient here.
+        norms = tasks * torch.stack([grad.flatten(1).norm(dim=1) for grad in grads.values()]).norm(dim=0)
+        weights = (clip / norms).clamp(max=1)
+        for name, weight in rule.named_parameters():
+            if name in grads:
+                mean = torch.tensordot(weights, grads[name], 1)
+                weight.grad = mean if weight.grad is None else weight.grad + mean
 
 
 def _exact(
