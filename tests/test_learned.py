@@ -11,7 +11,7 @@ from torch import nn
 
 import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
-from l2l_lite.learned import ScaleFree
+from l2l_lite.learned import RNNProp, ScaleFree
 from l2l_lite.learned.scale_free import _overshoot, _steadiness
 from l2l_lite.zoo.recipes import RECIPES
 
@@ -220,6 +220,14 @@ def test_the_seeds_of_a_pair_are_all_different():
 def test_gradients_of_any_size_look_alike_to_the_scale_free_rule():
     grads = gradients(6, 1, 50)
     torch.testing.assert_close(run(ScaleFree(), 1e4 * grads), run(ScaleFree(), grads), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("make_rule", [RNNProp, ScaleFree])
+def test_a_step_has_a_finite_slope_where_the_gradient_is_zero(make_rule):
+    rule, grad = make_rule(), torch.zeros(1, 4, requires_grad=True)
+    step, _ = rule(grad, rule.init(grad.detach()))
+    (slope,) = torch.autograd.grad(step.sum(), grad)
+    assert slope.isfinite().all()
 
 
 def test_its_steps_are_bounded_and_the_first_ones_are_held_back():

@@ -14,9 +14,9 @@ EPS = 1e-8
 class RNNProp(UpdateRule):
     """An LSTM on gradients that are divided by their root mean square, with a bounded step (Lv et al., 2017).
 
-    Its inputs are m̂ / (√v̂ + eps) and ∇ / (√v̂ + eps), with running means as in Adam, of the same `beta`
-    both; a layer with ELU comes before the LSTM, and no step is longer than `scale`. Gradients of any size
-    look alike to it.
+    Its inputs are m̂ / √(v̂ + ε²) and ∇ / √(v̂ + ε²), with running means as in Adam, of the same `beta` both,
+    and a root whose slope is finite at zero. A layer with ELU comes before the LSTM, and no step is longer
+    than `scale`. Gradients of any size look alike to it.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class RNNProp(UpdateRule):
         mean = self.beta * mean + (1 - self.beta) * grad
         square = self.beta * square + (1 - self.beta) * grad**2
         unbiased = 1 - self.beta**count
-        size = (square / unbiased).sqrt() + EPS
+        size = (square / unbiased + EPS**2).sqrt()
         features = torch.stack([mean / unbiased / size, grad / size]).to(self.input.weight.dtype)
         x = self.input.weight @ features.reshape(2, grad.numel()) + self.input.bias[:, None]
         x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)

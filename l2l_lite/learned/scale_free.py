@@ -50,7 +50,7 @@ class ScaleFree(UpdateRule):
         mean = beta * mean + (1 - beta) * grad
         square = beta * square + (1 - beta) * grad**2
         unbiased = 1 - beta**count
-        size = (square / unbiased).sqrt() + EPS
+        size = (square / unbiased + EPS**2).sqrt()  # ε inside, so that the root's slope is finite at zero
         direction, now = mean / unbiased / size, grad / size
         told = torch.cat([_steadiness(direction), _overshoot(last_step, now[-1:])])
         features = torch.cat([direction, now, told.expand(-1, *grad.shape)])

@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 
 from l2l_lite import data, pictures
 from l2l_lite.data import Data, Examples
+from l2l_lite.estimators import TruncatedBPTT
 from l2l_lite.history import log_mean_and_last
 from l2l_lite.learned import ScaleFree
 from l2l_lite.objectives import log_relative
@@ -258,13 +259,14 @@ RECIPES = {
         make_validation=chosen_by,
         stages=(
             {
-                "trajectories": 100,
+                "trajectories": 300,
                 "steps": (50, 400),
                 "unroll_length": 100,
                 "tasks": 4,
-                "lr": 2e-3,
+                "lr": 4e-3,
                 "final_lr": 2e-4,
                 "average": 0.98,
+                "estimator": TruncatedBPTT(second_derivatives=True),
                 "objective": partial(log_relative, warm_up=100),
                 "criterion": log_mean_and_last,
                 "validate_every": 20,
@@ -272,7 +274,7 @@ RECIPES = {
                 "validation_steps": 200,
             },
         ),
-        seeds=(0,),
+        seeds=(0, 1, 2),
         tests={
             "digits": Test(_digits(), tasks=32, every_seed=True),
             "ReLU": Test(_digits(activation=nn.ReLU), tasks=32, every_seed=True),
