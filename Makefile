@@ -59,7 +59,7 @@ student: $(INSTALLED) ## The edition for a class: without solutions.
 address: $(INSTALLED) ## make address TO=owner/name: the repository's address, everywhere it stands.
 	$(BIN)/python book/_tools/address.py $(TO)
 
-zoo: $(INSTALLED) ## Meta-train every rule of the zoo again, from its recipe; needs CIFAR-10.
+zoo: $(INSTALLED) ## Meta-train every rule of the zoo again, from its recipe; needs CIFAR-10 and all of MNIST.
 	$(BIN)/l2l train --resume $$($(BIN)/python -c "import l2l_lite as l2l; print(*l2l.zoo.names())")
 	$(BIN)/l2l features
 	cp runs/*.safetensors runs/*.json l2l_lite/zoo/

@@ -55,6 +55,7 @@ def results() -> Table:
 def _result(card: zoo.Card) -> list[str]:
     label, test = next(iter(card.tests.items()))
     hours = ", ".join(f"{seconds / 3600:.1f}" for seconds in card.seconds.values())
+    hours += " on a GPU" if card.device.startswith("NVIDIA") else ""
     shipped = list(card.seconds).index(str(card.shipped_seed))
     if card.suite:
         label, steps = f"suite of {len(recorded()['tasks'])} models, {HORIZONS[0]} steps", "–"

@@ -26,7 +26,7 @@ CHAPTERS = [
 
 def test_numbers_come_from_the_card() -> None:
     """A decimal number anywhere else in README would be typed from memory."""
-    card = l2l.zoo.card("mnist")
+    card = l2l.zoo.card("mnist-refined")
     block = picture.NUMBERS.search(README)
     assert block
     assert (
@@ -43,7 +43,7 @@ def test_picture_is_light_and_described(tmp_path: Path) -> None:
     stored = ROOT / re.search(r"!\[[^\]]{40,}\]\(([^)]+)\)", README)[1]
     assert stored == picture.PICTURE
     assert stored.stat().st_size < 200_000
-    picture.draw(l2l.zoo.card("mnist"), tmp_path / "again.png")
+    picture.draw(l2l.zoo.card("mnist-refined"), tmp_path / "again.png")
     assert imread(stored).shape == imread(tmp_path / "again.png").shape
 
 

@@ -26,6 +26,9 @@ from l2l_lite.zoo.training import stage_files, train_recipe
 
 Test.__test__ = False  # not a test of pytest's
 
+# Entries whose images may not be here, and what their cards say of them.
+DATA = {"cifar10": "CIFAR10, ", "mnist-refined": "MNIST (restored from PNG)"}
+ELSEWHERE = tuple(DATA)
 FRESH = 4242  # a seed that neither training nor tuning nor the card's tests have seen
 
 
@@ -62,7 +65,7 @@ def test_loading_and_recipes_leave_the_global_generators_alone(name):
     state = torch.get_rng_state()
     l2l.zoo.load(name)
     RECIPES[name].make_rule(0)
-    if not name.startswith("cifar10"):  # whose images may not be here
+    if not name.startswith(ELSEWHERE):
         RECIPES[name].make_family()
     l2l.features.trained()
     assert torch.equal(torch.get_rng_state(), state)
@@ -108,7 +111,8 @@ def test_the_card_tells_how_it_was_made(name):
 
 
 def test_the_card_names_its_data(name):
-    expected = "CIFAR10, " if name.startswith("cifar10") else RECIPES[name].data()
+    said = [origin for start, origin in DATA.items() if name.startswith(start)]
+    expected = said[0] if said else RECIPES[name].data()
     assert l2l.zoo.card(name).data.startswith(expected)
 
 
@@ -202,8 +206,9 @@ MOVED = {
     "cifar10-held-out conv": (0.002222833, 0.002057638, -0.001200928, 0.0004666657, -1.585556e-06),
     "cifar10-held-out dense": (-0.003602329, 0.004787782, 0.01531578, 0.0180018, 0.0137545),
     "cifar10-single": (0.004607244, 0.004425902, -0.001373754, 0.00467322, 0.003972747),
-    "general": (0.009313958, 0.01187287, 0.01147784, 0.01107945, 0.01066536),
+    "general": (0.01084584, 0.01427718, 0.01333834, 0.0117406, 0.009971531),
     "mnist": (0.02654845, 0.04830179, 0.06653357, 0.04237881, -0.5432218),
+    "mnist-refined": (-0.03869412, -0.02823785, -0.03465149, -0.06110734, -0.4598034),
     "neural-art": (-0.06738393, -0.05048671, 0.003671783, 0.1426203, 0.3316007),
     "quadratic": (0.001244873, 0.00124699, 0.001307654, 0.002926086, 0.0412366),
 }
@@ -239,8 +244,8 @@ CLASSES = {"SGD": l2l.GradientDescent, "Nesterov": l2l.Nesterov, "RMSProp": l2l.
 def test_beats_its_cards_best_baseline_on_fresh_tasks(name):
     if RECIPES[name].suite:
         pytest.skip("is for networks that it has not seen: see the tests of its suite")
-    if name.startswith("cifar10") and not os.environ.get("L2L_DATA"):
-        pytest.skip("needs CIFAR-10: set L2L_DATA to a folder that holds it")
+    if name.startswith(ELSEWHERE) and not os.environ.get("L2L_DATA"):
+        pytest.skip("needs a full set of images: set L2L_DATA to a folder that holds it")
     label, test = next(iter(RECIPES[name].tests.items()))
     recorded = l2l.zoo.card(name).tests[label]["summed"]
     best = recorded["best_baseline"]
@@ -250,6 +255,13 @@ def test_beats_its_cards_best_baseline_on_fresh_tasks(name):
     losses = l2l.compare(rules, fresh, test.steps)
     summed = {key: l2l.summed_loss(value).mean() for key, value in losses.items()}
     assert summed["learned"] < summed[best]
+
+
+def test_the_refined_rule_is_ahead_of_the_one_it_began_as():
+    rules = {name: l2l.zoo.load(name) for name in ("mnist", "mnist-refined")}
+    fresh = l2l.Classifier(l2l.mlp, l2l.data.mnist()).sample(tasks=4, seed=FRESH)
+    before, after = (l2l.summed_loss(losses).mean() for losses in l2l.compare(rules, fresh).values())
+    assert after < before
 
 
 def test_the_general_rule_is_chosen_by_networks_that_it_is_not_trained_on():
@@ -282,9 +294,9 @@ def test_the_suite_on_its_card_is_what_the_book_says(measured_suite):
     cosine = {task: rivals[task]["Adam, cosine"] for task in rivals}
     by_default = {task: rivals[task][contest.DEFAULT] for task in rivals}
     assert report.over_adam(tasks, rivals, 200).value < report.over_adam(cosine, rivals, 200).value
-    for horizon in contest.HORIZONS:
+    for horizon, share in zip(contest.HORIZONS, (0.9, 0.7), strict=True):
         better = [ratio < 1 for ratio in report.ratios(tasks, by_default, horizon).values()]
-        assert sum(better) >= 0.8 * len(better)
+        assert sum(better) >= share * len(better)
 
 
 @pytest.mark.parametrize("task", ["breast-cancer", "diabetes"])
@@ -627,7 +639,7 @@ def test_a_pair_is_tested_on_networks_of_other_sizes():
 
 
 def test_every_recipe_says_where_its_data_come_from(name):
-    if name.startswith("cifar10"):
+    if name.startswith(ELSEWHERE):
         pytest.skip("says it of the copy that it has loaded: see test_data.py")
     assert RECIPES[name].data().strip()
 

@@ -7,13 +7,21 @@ from typing import Any
 from torch import nn
 
 from l2l_lite import data
+from l2l_lite.estimators import TruncatedBPTT
 from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import Classifier, Family, mlp
+from l2l_lite.rules import UpdateRule
 from l2l_lite.zoo.recipes.base import Recipe, Test
 
 
-def _mnist(**network: Any) -> Callable[[], Family]:
-    return lambda: Classifier(partial(mlp, **network), data.mnist())
+def _mnist(full: bool = False, **network: Any) -> Callable[[], Family]:
+    return lambda: Classifier(partial(mlp, **network), data.mnist(full))
+
+
+def _shipped(seed: int) -> UpdateRule:
+    from l2l_lite import zoo  # which imports this module
+
+    return zoo.load("mnist")
 
 
 _tests = {
@@ -39,5 +47,33 @@ RECIPES = {
         stages=({"trajectories": 1000, "validate_every": 40, "validation_tasks": 8},),
         seeds=(0, 1, 2),
         tests=_tests | _sizes,
+    ),
+    "mnist-refined": Recipe(
+        summary="the rule of mnist, trained on with all 60,000 digits and second derivatives; for a GPU",
+        data=lambda: data.origin("MNIST"),
+        make_family=_mnist(full=True),
+        make_rule=_shipped,
+        stages=(
+            {
+                "trajectories": 100,
+                "unroll_length": 50,
+                "tasks": 8,
+                "lr": 1e-3,
+                "final_lr": 1e-4,
+                "average": 0.9,
+                "estimator": TruncatedBPTT(second_derivatives=True, clip_each=1.0),
+                "validate_every": 10,
+                "validation_tasks": 32,
+            },
+            {"trajectories": 160, "tasks": 12, "lr": 2e-3, "final_lr": 9.55e-4, "average": 0.95},
+            {"trajectories": 180, "lr": 1.5e-3, "final_lr": 3.52e-4, "validate_every": 20},
+        ),
+        seeds=(0,),
+        tests={
+            "all digits": Test(_mnist(full=True)),
+            "held-out digits": Test(lambda: Classifier(mlp, data.mnist(full=True).swapped())),
+            "200 steps": Test(_mnist(full=True), steps=200, tasks=32),
+            "ReLU": Test(_mnist(full=True, activation=nn.ReLU), tasks=32),
+        },
     ),
 }
