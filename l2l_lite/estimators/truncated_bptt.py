@@ -97,9 +97,12 @@ class EachItsOwn(UpdateRule):
     def average(self, rule: UpdateRule, clip: float) -> None:
         """Add the mean of all tasks' gradients, each clipped, to the `.grad` of φ."""
         grads = {name: copy.grad for name, copy in self._copies.items() if copy.grad is not None}
-        tasks = len(next(iter(grads.values())))
+        if not grads:  # no step of the window depends on φ
+            return
         # The objective is a mean over tasks, so that each has this share of its gradient here.
-        norms = tasks * torch.stack([grad.flatten(1).norm(dim=1) for grad in grads.values()]).norm(dim=0)
+        tasks = len(next(iter(grads.values())))
+        parts = [grad.reshape(tasks, -1).norm(dim=1) for grad in grads.values()]
+        norms = tasks * torch.stack(parts).norm(dim=0)
         weights = (clip / norms).clamp(max=1)
         for name, weight in rule.named_parameters():
             if name in grads:
