@@ -1,7 +1,6 @@
 """Truncated backpropagation through time, with the paper's simplification or without it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,14 +84,15 @@ class EachItsOwn(UpdateRule):
         }
 
     def init(self, theta: Tensor) -> State:
-        return vmap(self._rule[0].init)(theta)
+        return vmap(lambda row: self._rule[0].init(row[None]))(theta)
 
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
-        def one(phi: dict[str, Tensor], *parts: Any) -> tuple[Tensor, State]:
-            step: tuple[Tensor, State] = functional_call(self._rule[0], phi, parts)
-            return step
+        def one(phi: dict[str, Tensor], grad: Tensor, state: State, *theta: Tensor) -> tuple[Tensor, State]:
+            rows = grad[None], state, *(row[None] for row in theta)
+            step, state = functional_call(self._rule[0], phi, rows)
+            return step[0], state
 
-        return vmap(one)(self._copies, grad, state, theta)
+        return vmap(one)(self._copies, grad, state, *(() if theta is None else (theta,)))
 
     def average(self, rule: UpdateRule, clip: float) -> None:
         """Add the mean of all tasks' gradients, each clipped, to the `.grad` of φ."""
