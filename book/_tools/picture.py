@@ -40,15 +40,15 @@ def sentences(card: dict[str, Any]) -> str:
 
 def over_adam(card: Any) -> str:
     """What README says of a rule that runs the suite, every number from its card."""
-    tasks, rivals = card.suite[str(card.shipped_seed)]["tasks"], record.recorded()["tasks"]
-    short, long = (report.over_adam(tasks, rivals, horizon).value for horizon in contest.HORIZONS)
-    seeds = [
-        [report.over_adam(one["tasks"], rivals, horizon).value for one in card.suite.values()]
-        for horizon in contest.HORIZONS
-    ]
-    ranges = [f"{min(values):.2f} to {max(values):.2f}" for values in seeds]
+    rivals = record.recorded()["tasks"]
+    seeds = {
+        seed: [report.over_adam(one["tasks"], rivals, horizon).value for horizon in contest.HORIZONS]
+        for seed, one in card.suite.items()
+    }
+    short, long = seeds[str(card.shipped_seed)]
+    ranges = [f"{min(values):.2f} to {max(values):.2f}" for values in zip(*seeds.values(), strict=True)]
     return (
-        f"A second rule, `{card.name}`, trains {len(tasks)} small networks that it has never seen, "
+        f"A second rule, `{card.name}`, trains {len(rivals)} small networks that it has never seen, "
         f"with nothing to tune: after 200 steps its loss is {short:.2f} times that of an Adam "
         f"whose constant rate was tuned for each of them, after 1,000 steps {long:.2f} times "
         f"(geometric means; over {len(card.suite)} meta-seeds {ranges[0]} and {ranges[1]}).\n"

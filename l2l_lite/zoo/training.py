@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 
+from l2l_lite import artefacts
 from l2l_lite.history import History
 from l2l_lite.rules import UpdateRule
 from l2l_lite.training import meta_train
+from l2l_lite.zoo.cards import command
 from l2l_lite.zoo.recipes import Recipe
 
 
@@ -25,6 +27,8 @@ def train_recipe(
     see `stage_files`; the seconds are those of all stages.
     """
     rule, family = recipe.make_rule(seed), recipe.make_family()
+    if start := recipe.begins_as:
+        rule.load_state_dict(artefacts.read_weights(start, command(start)))
     files = stage_files(recipe, checkpoint) if checkpoint else [None] * len(recipe.stages)
     histories: list[History] = []
     for stage, file in enumerate(files):

@@ -10,18 +10,11 @@ from l2l_lite import data
 from l2l_lite.estimators import TruncatedBPTT
 from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import Classifier, Family, mlp
-from l2l_lite.rules import UpdateRule
 from l2l_lite.zoo.recipes.base import Recipe, Test
 
 
 def _mnist(full: bool = False, **network: Any) -> Callable[[], Family]:
     return lambda: Classifier(partial(mlp, **network), data.mnist(full))
-
-
-def _shipped(seed: int) -> UpdateRule:
-    from l2l_lite import zoo  # which imports this module
-
-    return zoo.load("mnist")
 
 
 _tests = {
@@ -52,7 +45,8 @@ RECIPES = {
         summary="the rule of mnist, trained on with all 60,000 digits and second derivatives; for a GPU",
         data=lambda: data.origin("MNIST"),
         make_family=_mnist(full=True),
-        make_rule=_shipped,
+        make_rule=lambda seed: LSTMRule(seed=seed),
+        begins_as="mnist",
         stages=(
             {
                 "trajectories": 100,
