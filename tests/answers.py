@@ -11,7 +11,7 @@ Check = Callable[[Any], None]
 Case = tuple[Check, Any, str]
 
 RIGHT = "✓"
-WAITING = "not answered yet: "
+WAITING = "not answered yet:"
 
 
 def stub(*arguments: Any) -> Any:
@@ -19,10 +19,11 @@ def stub(*arguments: Any) -> Any:
 
 
 def said(check: Check, answer: Any) -> str:
-    """What the check prints."""
+    """What the check prints, in one line; a page shows 76 characters of each that it printed."""
     with redirect_stdout(StringIO()) as printed:
         check(answer)
-    return printed.getvalue()
+    assert all(len(line) <= 76 for line in printed.getvalue().splitlines())
+    return " ".join(printed.getvalue().split())
 
 
 def table(cases: Iterable[Case]) -> Callable[[Check, Any, str], None]:

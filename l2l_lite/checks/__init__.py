@@ -1,27 +1,35 @@
 """Checks for the exercises, a module for each chapter: they say in words what is right, or what is off."""
 
 import math
+import textwrap
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 import torch
 
+PAGE = 76  # characters that a page of the book shows in a line
+
+
+def say(words: str) -> None:
+    """Print a sentence in lines that a page shows whole."""
+    print(textwrap.fill(words, PAGE, subsequent_indent="  ", break_on_hyphens=False))
+
 
 def right(why: str) -> None:
     """Say that an answer is right, and what it shows."""
-    print(f"✓ {why}")
+    say(f"✓ {why}")
 
 
 def wrong(why: str) -> None:
     """Say that an answer is off, and where to look."""
-    print(f"✗ {why}")
+    say(f"✗ {why}")
 
 
 def missing(answer: Any, what: str) -> bool:
     """Whether the stub is untouched, None or `...`; then say what is asked for."""
     if untouched := answer is None or answer is ...:
-        print(f"not answered yet: {what}")
+        say(f"not answered yet: {what}")
     return untouched
 
 
