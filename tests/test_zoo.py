@@ -673,14 +673,21 @@ def test_a_task_that_is_no_classification_is_on_no_plateau(rivals):
     assert result["held_out"]["learned"] > 0
 
 
-def test_a_recipe_can_begin_as_a_shipped_rule():
+def test_a_recipe_can_begin_as_another_entry(monkeypatch, tmp_path):
     stage = {"trajectories": 1, "steps": 5, "lr": 1e-9, "final_lr": 1e-9}
-    recipe = replace(RECIPES["quadratic"], make_family=partial(l2l.Quadratic, 3), stages=(stage,))
-    rule, _ = train_recipe(replace(recipe, begins_as="quadratic"), 1)
-    shipped = l2l.zoo.load("quadratic").state_dict()
-    torch.testing.assert_close(dict(rule.state_dict()), dict(shipped), rtol=0, atol=1e-7)
-    fresh, _ = train_recipe(recipe, 1)
-    assert not torch.allclose(fresh.output.weight, rule.output.weight, atol=1e-3)
+    still = replace(RECIPES["quadratic"], make_family=partial(l2l.Quadratic, 3), stages=(stage,))
+    recipe = replace(still, begins_as="quadratic")
+    shipped = l2l.zoo.card("quadratic").shipped_seed
+    rule, _ = train_recipe(recipe, shipped)
+    weights = dict(l2l.zoo.load("quadratic").state_dict())
+    torch.testing.assert_close(dict(rule.state_dict()), weights, rtol=0, atol=1e-7)
+    # Another meta-seed of that entry does not ship: it is made first, and its checkpoint is kept.
+    first = replace(still, stages=(stage | {"lr": 1e-2},))
+    monkeypatch.setitem(RECIPES, "quadratic", first)
+    began, _ = train_recipe(first, shipped + 1)
+    rule, _ = train_recipe(recipe, shipped + 1, checkpoint=tmp_path / "on.pt")
+    torch.testing.assert_close(dict(rule.state_dict()), dict(began.state_dict()), rtol=0, atol=1e-7)
+    assert (tmp_path / f"quadratic-{shipped + 1}.pt").exists()
 
 
 def test_a_recipe_chooses_by_its_validation_families_and_runs_the_suite(monkeypatch):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -9,8 +10,8 @@ from l2l_lite import artefacts
 from l2l_lite.history import History
 from l2l_lite.rules import UpdateRule
 from l2l_lite.training import meta_train
-from l2l_lite.zoo.cards import command
-from l2l_lite.zoo.recipes import Recipe
+from l2l_lite.zoo.cards import command, read_card
+from l2l_lite.zoo.recipes import RECIPES, Recipe
 
 
 def train_recipe(
@@ -27,8 +28,8 @@ def train_recipe(
     see `stage_files`; the seconds are those of all stages.
     """
     rule, family = recipe.make_rule(seed), recipe.make_family()
-    if start := recipe.begins_as:
-        rule.load_state_dict(artefacts.read_weights(start, command(start)))
+    if recipe.begins_as:
+        rule.load_state_dict(_beginning(recipe.begins_as, seed, device, checkpoint, progress))
     files = stage_files(recipe, checkpoint) if checkpoint else [None] * len(recipe.stages)
     histories: list[History] = []
     for stage, file in enumerate(files):
@@ -49,6 +50,17 @@ def train_recipe(
         best = min(histories, key=lambda one: min(one.validation))
         rule.load_state_dict(best.best)
     return rule, replace(best, seconds=sum(one.seconds for one in histories))
+
+
+def _beginning(
+    name: str, seed: int, device: torch.device | str, checkpoint: str | Path | None, progress: bool
+) -> dict[str, Any]:
+    """φ of an entry's meta-seed: the one that ships, or one that is made first, with checkpoints beside."""
+    if seed == read_card(name).shipped_seed:
+        return artefacts.read_weights(name, command(name))
+    file = Path(checkpoint).with_name(f"{name}-{seed}.pt") if checkpoint else None
+    rule, _ = train_recipe(RECIPES[name], seed, device=device, checkpoint=file, progress=progress)
+    return rule.state_dict()
 
 
 def stage_files(recipe: Recipe, checkpoint: str | Path) -> list[Path]:

@@ -38,7 +38,7 @@ class Recipe:
     tests: Mapping[str, Test] = field(default_factory=dict)
     make_validation: Callable[[], Sequence[Family]] = tuple  # families to choose φ by, if others
     suite: bool = False  # whether every meta-seed runs `l2l suite`
-    begins_as: str = ""  # the shipped entry whose φ every meta-seed starts from, if not a fresh one
+    begins_as: str = ""  # the entry whose φ of the same meta-seed each starts from, if not a fresh one
 
     def __post_init__(self) -> None:
         for later in self.stages[1:]:
