@@ -7,10 +7,11 @@ from typing import Any
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
+from torch import Tensor
 
 from l2l_lite import plots
 
-WIDTH = 5.4  # inches: on a phone a letter of 10 points then still has 9 pixels
+WIDTH = 5.0  # inches: on a phone a letter of 10 points then still has 9 pixels
 LEARNED, HAND = plots.COLOURS["learned"], plots.COLOURS["GD"]
 
 # Where a label of the two loops stands, and how it is aligned.
@@ -107,17 +108,36 @@ def two_loops(labels: Mapping[str, str] = WORDS) -> Axes:
 
 def ratios(rows: Mapping[str, Sequence[float]]) -> Axes:
     """Intervals (value, low, high) of a learned rule's loss over its best rival's; beyond 1 it loses."""
-    _, ax = plt.subplots(figsize=(WIDTH, 0.45 * len(rows) + 1.1), layout="constrained")
-    for label, (value, low, high) in rows.items():
+    ax = _ratio_axes(rows, 0.5, 3.4)
+    for row, (label, (value, low, high)) in enumerate(rows.items()):
         hue = plots.colour(label) or LEARNED
-        ax.plot([low, high], [label, label], color=hue, lw=2)
-        ax.plot(value, label, "o", color=hue)
-    ax.set(xscale="log", xlim=(0.5, 2.6), xlabel="loss / that of the best tuned rival")
-    ax.axvspan(1, 2.6, color="0.93", zorder=0)
+        ax.plot([low, high], [row, row], color=hue, lw=2)
+        ax.plot(value, row, "o", color=hue)
+        ax.text(3.2, row, f"{value:.2f}", ha="right", va="center")
+    ax.set(xlabel="loss / that of the best tuned rival")
+    return ax
+
+
+def strokes(rows: Mapping[str, Tensor]) -> Axes:
+    """A stroke for the ratio of each task [tasks], and on how many of them it is below 1."""
+    ax = _ratio_axes(rows, 0.15, 2.2)
+    for row, (label, values) in enumerate(rows.items()):
+        ax.plot(values, [row] * len(values), "|", color=plots.colour(label), ms=14)
+        ax.text(2.1, row, f"{int((values < 1).sum())} of {len(values)}", ha="right", va="center")
+    ax.set(xlabel="summed loss / that of the rival")
+    return ax
+
+
+def _ratio_axes(rows: Mapping[str, Any], low: float, high: float) -> Axes:
+    """A logarithmic axis with a row for each label, and the side of 1 shaded where the learned rule loses."""
+    _, ax = plt.subplots(figsize=(WIDTH, 0.45 * len(rows) + 1.1), layout="constrained")
+    ax.set(xscale="log", xlim=(low, high), ylim=(len(rows) - 0.4, -0.6))
+    ax.axvspan(1, high, color="0.93", zorder=0)
     ax.axvline(1, color="0.3", lw=1)
-    ax.set_xticks([0.5, 1, 2], ["0.5", "1", "2"])
+    ticks = [tick for tick in (0.2, 0.5, 1, 2) if low <= tick <= high]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set_yticks(range(len(rows)), rows)
     ax.minorticks_off()
-    ax.invert_yaxis()
     return ax
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+import torch
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
@@ -80,6 +81,13 @@ def test_ratios_have_one_row_each_and_a_line_at_one() -> None:
     dots = [line for line in ax.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in dots] == [0.8, 1.4]
     assert dots[0].get_color() != dots[1].get_color()
+
+
+def test_strokes_count_the_tasks_on_which_the_learned_rule_is_ahead() -> None:
+    ax = diagrams.strokes({"Adam": torch.tensor([0.5, 0.9, 1.1]), "SGD": torch.tensor([0.3, 0.4, 0.8])})
+    assert [text.get_text() for text in words(ax)] == ["2 of 3", "3 of 3"]
+    drawn = [line.get_color() for line in ax.lines if line.get_marker() == "|"]
+    assert drawn == [l2l.plots.colour("Adam"), l2l.plots.colour("SGD")]
 
 
 def test_spread_keeps_words_apart() -> None:

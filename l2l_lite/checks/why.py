@@ -85,8 +85,8 @@ def job(answer: Any) -> None:
         "b",
         what="a, b, c or d: the job for a learned rule",
         why={
-            "a": "a rule is paid for once and earns a little in each run; with a single run there is nothing "
-            "to earn it back, and that computing time tunes a hand-made rule very well",
+            "a": "a rule is paid for once, by many runs of its kind, and earns a little in each later run; "
+            "with a single run there is nothing to earn, and that computing time tunes Adam well",
             "b": "many runs of one kind, as long as those of its meta-training: there it needs no tuning, "
             "and each run pays back a part of its price",
             "c": "two strangers at once: runs a hundred times longer than those of its meta-training, and a "
