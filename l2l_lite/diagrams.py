@@ -92,8 +92,8 @@ def two_loops(labels: Mapping[str, str] = WORDS) -> Axes:
     ax = _canvas(4.7, (0, 10), (0, 9))
     _box(ax, (0.15, 0.15), 9.7, 8.7, LEARNED, "#FDF1E8")
     _box(ax, (0.6, 0.55), 8.8, 4.85, HAND, "#E8F2F9")
-    _arrow(ax, (3.3, 3.7), (6.6, 3.7), HAND, -0.25)  # the rule reads the gradient
-    _arrow(ax, (6.6, 2.7), (3.3, 2.7), HAND, -0.25)  # its step moves θ
+    _arrow(ax, (3.4, 3.7), (6.3, 3.7), HAND, -0.25)  # the rule reads the gradient
+    _arrow(ax, (6.3, 2.7), (3.4, 2.7), HAND, -0.25)  # its step moves θ
     _arrow(ax, (2.3, 4.1), (3.6, 7.0), LEARNED, -0.3)  # the losses are summed
     _arrow(ax, (6.4, 7.0), (7.7, 4.2), LEARNED, -0.3)  # and φ is changed
     for part, (x, y, side) in PLACES.items():
