@@ -49,10 +49,10 @@ class Demo:
         return f"Demo({self.name!r})"
 
     def _repr_html_(self) -> str:
-        settings = html.escape(json.dumps(self.settings, sort_keys=True), quote=True)
+        settings = json.dumps(self.settings, sort_keys=True).replace("&", "&amp;").replace("'", "&#39;")
         return (
             f"<style>{_lean(_text('style.css'))}</style>"
-            f'<div class="l2l-demo" data-settings="{settings}"><div class="stage">'
+            f"<div class='l2l-demo' data-settings='{settings}'><div class='stage'>"
             f'<img alt="{html.escape(self.alt)}" src="{_picture(self.name)}"></div>'
             f"{_notes(self.look_for)}</div>"
             f"<script>{_script()}</script>"

@@ -25,7 +25,8 @@ const race = (() => {
   const signed = x => x.toFixed(2).replace("-", "−");
   function show(x) {
     if (!(x < 1e5)) return "lost";
-    if (x >= 1e-3 || x <= 1e-15) return String(Math.max(0, +x.toPrecision(2)));
+    if (x < 1e-15) return "0";
+    if (x >= 1e-3) return String(+x.toPrecision(2));
     const [digit, power] = x.toExponential(0).split("e");
     return `${digit}·10${superscript(power)}`;
   }
@@ -242,9 +243,10 @@ const race = (() => {
         slider.value = Math.log10(rates[name]);
         slider.setAttribute("aria-valuetext", value.textContent = show(rates[name]));
       }
-      const least = Math.min(...Object.values(runs).map(run => run.losses.at(-1)));
-      const power = x => Math.log10(x + 1e-9);
-      range = [within(Math.floor(power(least)), -8, -2), Math.max(1, Math.ceil(power(landscape.loss(start)) + 0.3))];
+      const all = Object.values(runs), power = x => Math.ceil(Math.log10(x + 1e-9));
+      const least = Math.min(...all.map(run => run.losses.at(-1)));
+      const most = Math.max(...all.flatMap(run => run.losses)), first = Math.max(1, power(landscape.loss(start)));
+      range = [within(power(least) - 1, -8, -2), within(power(most), first, first + 2)];
       axes.replaceChildren(...grid(range, steps));
       if (limit) judge();
     }
