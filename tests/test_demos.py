@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 import l2l_lite as l2l
 from l2l_lite.demos import LANDSCAPES, Demo
-from l2l_lite.demos.landscapes import Landscape, normals
+from l2l_lite.demos.landscapes import Landscape, normals, uniforms
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-DEMOS = {"race": l2l.demos.race(), "descent": l2l.demos.descent()}
+DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response")}
 AMOUNTS = {"rosenbrock": 2.0, "quadratic": 10.0, "saddle": 1.0, "noisy": 0.3, "aligned": 10.0}
 STARTS = {"rosenbrock": (-1.5, 2.5), "saddle": (-1.6, 0.1)}
 RULES = {
@@ -117,6 +117,44 @@ def test_the_page_computes_what_torch_computes(shown: Page, name: str, landscape
     assert len(run["path"]) == 101
     assert run["path"] == [pytest.approx(point, rel=1e-5, abs=1e-9) for point in path]
     assert run["losses"] == pytest.approx(losses, rel=1e-5, abs=1e-7)
+
+
+RESPONSE = """([lstm, history, steps, grads]) =>
+    l2lDemos.response.response(l2lDemos.core.lstm(lstm), history, steps, grads)"""
+
+
+@pytest.mark.parametrize("name", ["learned", "untrained"])
+def test_the_page_answers_as_torch_does(browser: Browser, tmp_path: Path, name: str) -> None:
+    shown, lstm = Shown(browser, tmp_path, DEMOS["response"]), DEMOS["response"].settings[name]
+    rule = (l2l.zoo.load("mnist") if name == "learned" else untrained(lstm["seed"])).double()
+    grads = [-10.0, -1e-3, -1e-6, 0.0, 1e-5, 1.0]
+    for history, steps in ((1.0, 0), (1.0, 20), (1e-5, 7)):
+        past = torch.full((steps, 1), history, dtype=torch.float64)
+        (expected,) = l2l.anatomy.response(rule, past, torch.tensor(grads, dtype=torch.float64)).tolist()
+        answered = shown.page.evaluate(RESPONSE, [lstm, history, steps, grads])
+        assert answered == pytest.approx(expected, rel=1e-5, abs=1e-9)
+    shown.page.context.close()
+
+
+def untrained(seed: int) -> l2l.LSTMRule:
+    """An LSTM whose weights are the page's uniform numbers, between ±1/√20."""
+    rule, drawn = l2l.LSTMRule().double(), uniforms(seed)
+    for weight in rule.parameters():
+        numbers = [(2 * next(drawn) - 1) / 20**0.5 for _ in range(weight.numel())]
+        weight.data = torch.tensor(numbers, dtype=torch.float64).reshape(weight.shape)
+    return rule
+
+
+def test_what_the_response_says_to_look_for_is_so() -> None:
+    def step(rule: l2l.UpdateRule, grad: float, steps: int = 0) -> float:
+        return l2l.anatomy.response(rule, torch.ones(steps, 1), torch.tensor([float(grad)])).item()
+
+    learned = l2l.zoo.load("mnist")
+    assert 2.5 < step(learned, 10) / step(learned, 1e-3) < 3.5
+    assert step(learned, -10, 20) < 0
+    assert step(l2l.Momentum(0.1), -8, 20) > 0 > step(l2l.Momentum(0.1), -7.8, 20)
+    rule = untrained(DEMOS["response"].settings["untrained"]["seed"]).float()
+    assert abs(step(rule, 10) - step(rule, -10)) < 0.1 * abs(step(learned, 10) - step(learned, -10))
 
 
 def test_a_run_that_leaves_is_told(shown: Page) -> None:
@@ -251,6 +289,24 @@ def test_motion_is_shown_unless_it_is_unwanted(fresh: Shown) -> None:
     go.click()
     page.wait_for_function("document.querySelector('.time output').innerText != 'step 40'")
     page.wait_for_function("document.querySelector('.time output').innerText == 'step 40'")
+
+
+def test_a_gradient_is_dragged(browser: Browser, tmp_path: Path) -> None:
+    shown = Shown(browser, tmp_path, DEMOS["response"])
+    page, answers = shown.page, shown.page.locator(".key").last
+    start = page.locator(".start")
+    seen = [answers.inner_text()]
+    drag(page, 150, 0)
+    seen.append(answers.inner_text())
+    start.focus()
+    page.keyboard.press("ArrowLeft")
+    seen.append(answers.inner_text())
+    page.get_by_label("Gradients before").press("ArrowRight")
+    seen.append(answers.inner_text())
+    assert len(set(seen)) == 4
+    assert "Learned LSTM" in page.locator("[aria-live]").inner_text()
+    assert not shown.faults
+    page.context.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -16,7 +16,7 @@ from l2l_lite.demos.landscapes import LANDSCAPES
 from l2l_lite.learned import LSTMRule
 from l2l_lite.naming import describe
 
-__all__ = ["LANDSCAPES", "Demo", "descent", "race"]
+__all__ = ["LANDSCAPES", "Demo", "descent", "race", "response"]
 
 RULES = ("GD", "Momentum", "RMSProp", "Adam", "learned")
 # What the zoo's rule `quadratic` does from the first start, from 64 others, and elsewhere.
@@ -41,6 +41,7 @@ class Demo:
     """
 
     name: str  # of the still picture
+    script: str  # that builds it from the settings
     alt: str
     settings: Mapping[str, Any]
     look_for: Sequence[str]
@@ -52,10 +53,11 @@ class Demo:
         settings = json.dumps(self.settings, sort_keys=True).replace("&", "&amp;").replace("'", "&#39;")
         return (
             f"<style>{_lean(_text('style.css'))}</style>"
-            f"<div class='l2l-demo' data-settings='{settings}'><div class='stage'>"
+            f"<div class='l2l-demo' data-script='{self.script}' data-settings='{settings}'>"
+            f"<div class='stage'>"
             f'<img alt="{html.escape(self.alt)}" src="{_picture(self.name)}"></div>'
             f"{_notes(self.look_for)}</div>"
-            f"<script>{_script()}</script>"
+            f"<script>{_script(self.script)}</script>"
         )
 
 
@@ -84,7 +86,7 @@ def race(
         "Five paths from one start over the contours of a curved valley, and their losses over 40 steps: "
         "the learned LSTM arrives with the smallest loss."
     )
-    return Demo("race", alt, settings, look_for)
+    return Demo("race", "race", alt, settings, look_for)
 
 
 def descent(*, start: tuple[float, float] | None = None, steps: int = 20) -> Demo:
@@ -101,7 +103,37 @@ def descent(*, start: tuple[float, float] | None = None, steps: int = 20) -> Dem
         "<b>The price.</b> Make L larger and take the best rate again: the limit moves down, and the flat "
         "direction has to follow it.",
     )
-    return Demo("descent", alt, settings, look_for)
+    return Demo("descent", "race", alt, settings, look_for)
+
+
+def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
+    """What an LSTM of the zoo sees of a gradient and does with it, beside Adam and an untrained LSTM.
+
+    A reader drags the gradient, and sets how many gradients of which size came before.
+    """
+    rule = _lstm(learned)
+    settings = {
+        "learned": rule,
+        "untrained": {name: value for name, value in rule.items() if name != "weights"} | {"seed": seed},
+        "lr": lr,
+        "colours": {
+            "learned": plots.COLOURS["learned"],
+            "Adam": plots.COLOURS["Adam"],
+            "untrained": "#7F7F7F",
+            "size": "var(--ink)",
+            "sign": "#999933",
+        },
+    }
+    alt = "Two charts over the gradient: its size and sign as the rule sees them, and the step that it takes."
+    look_for = (
+        "<b>Two features.</b> Above e⁻¹⁰, about 5·10⁻⁵, the size is logarithmic and the sign is plain. "
+        "Below, the size stays at −1 and the sign fades to zero.",
+        "<b>No history: nearly a sign.</b> A gradient of 10 gets a step that is about three times as long "
+        "as that of 0.001. The untrained rule hardly looks at the gradient.",
+        "<b>History: a memory.</b> After 20 gradients of 1 the learned rule goes on downhill even when the "
+        "next gradient is −10. Nobody has told it about momentum, which at 0.9 would turn round at −7.9.",
+    )
+    return Demo("response", "response", alt, settings, look_for)
 
 
 def _notes(look_for: Sequence[str]) -> str:
@@ -145,19 +177,20 @@ def _lstm(name: str) -> dict[str, Any]:
     }
 
 
-def _script() -> str:
-    """The library, once for all demos of a page, and a call that builds those that are not built yet."""
-    library = "".join(_lean(_text(name)) for name in ("core.js", "race.js"))
+def _script(name: str) -> str:
+    """The library, once for all demos of a page, the script, and a call that builds what is not yet built."""
+    core, draw, build = (_lean(_text(f"{part}.js")) for part in ("core", "draw", name))
     return (
-        f"window.l2lDemos ??= (() => {{\n{library}return {{ core, build: race.build }};\n}})();\n"
-        'document.querySelectorAll(".l2l-demo:not(.alive)").forEach(root => {\n'
-        'root.classList.add("alive");\nl2lDemos.build(root);\n});\n'
+        f"window.l2lDemos ??= (() => {{\n{core}{draw}return {{ core, draw }};\n}})();\n{build}"
+        f"document.querySelectorAll('.l2l-demo[data-script={name}]:not(.alive)').forEach(root => {{\n"
+        f"root.classList.add('alive');\nl2lDemos.{name}(root);\n}});\n"
     )
 
 
 def _lean(script: str) -> str:
-    """A script or a style without indentation, empty lines and comments of whole lines."""
-    return re.sub(r"^ *((//|/\*).*)?\n| *^ +", "", script, flags=re.MULTILINE)
+    """A script or a style without indentation, comments of whole lines, and breaks that nothing needs."""
+    bare = re.sub(r"^ *((//|/\*).*)?\n|^ +", "", script, flags=re.MULTILINE)
+    return re.sub(r"(?<=[;,{(\[])\n", "", bare)
 
 
 def _text(name: str) -> str:

@@ -42,14 +42,18 @@ const core = (() => {
     },
   };
 
-  // Two normal numbers for every step t, from a congruential generator that Python repeats.
-  function normals(seed) {
-    const drawn = [];
+  // Numbers between 0 and 1, from a congruential generator that Python repeats.
+  function uniforms(seed) {
     let state = seed;
-    const uniform = () => {
+    return () => {
       state = (Math.imul(1664525, state) + 1013904223) >>> 0;
       return (state + 0.5) / 2 ** 32;
     };
+  }
+
+  // Two normal numbers for every step t.
+  function normals(seed) {
+    const drawn = [], uniform = uniforms(seed);
     return t => {
       while (drawn.length <= t) {
         const radius = Math.sqrt(-2 * Math.log(uniform())), angle = 2 * Math.PI * uniform();
@@ -102,8 +106,8 @@ const core = (() => {
     },
   };
 
-  function lstm({ preprocess, hidden, scale, weights }) {
-    const see = features[preprocess], take = reader(weights);
+  function lstm({ preprocess, hidden, scale, weights, seed }) {
+    const see = features[preprocess], take = weights ? reader(weights) : untrained(seed);
     let inputs = see(0).length;
     const layers = hidden.map(units => {
       const wx = take(4 * units, inputs), wh = take(4 * units, units);
@@ -149,6 +153,12 @@ const core = (() => {
       Array.from({ length: rows }, () => Array.from(numbers.subarray(at, at += columns)));
   }
 
+  // Matrices that nobody trained, drawn as PyTorch's are: evenly within ±1/√20.
+  function untrained(seed) {
+    const uniform = uniforms(seed), draw = () => (2 * uniform() - 1) / Math.sqrt(20);
+    return (rows, columns) => Array.from({ length: rows }, () => Array.from({ length: columns }, draw));
+  }
+
   // Positions and losses of all steps. A run that leaves for good stops there.
   function run(rule, landscape, start, steps) {
     const path = [start], losses = [landscape.loss(start)];
@@ -173,5 +183,5 @@ const core = (() => {
     return grid.reduce((best, lr) => last(lr) < last(best) ? lr : best);
   }
 
-  return { landscapes, rules, lstm, run, tune };
+  return { landscapes, rules, features, lstm, run, tune };
 })();

@@ -1,7 +1,8 @@
 """The landscapes of the demos as problems of the package: two parameters, so that a page shows them whole."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from torch import Tensor
 
@@ -77,14 +78,16 @@ LANDSCAPES: Mapping[str, type[Landscape]] = {
 }
 
 
-def normals(t: int, seed: int = 2016) -> tuple[float, float]:
-    """Two normal numbers for step t, the same in a page's script.
-
-    A congruential generator, which is a line in any language, and Box and Muller's transform.
-    """
-    state, uniform = seed, []
-    for _ in range(2 * t + 2):
+def uniforms(seed: int) -> Iterator[float]:
+    """Numbers between 0 and 1, the same in a page's script: a congruential generator is short anywhere."""
+    state = seed
+    while True:
         state = (1664525 * state + 1013904223) % 2**32
-        uniform.append((state + 0.5) / 2**32)
-    radius, angle = math.sqrt(-2 * math.log(uniform[-2])), 2 * math.pi * uniform[-1]
+        yield (state + 0.5) / 2**32
+
+
+def normals(t: int, seed: int = 2016) -> tuple[float, float]:
+    """Two normal numbers for step t, by Box and Muller's transform."""
+    first, second = islice(uniforms(seed), 2 * t, 2 * t + 2)
+    radius, angle = math.sqrt(-2 * math.log(first)), 2 * math.pi * second
     return radius * math.cos(angle), radius * math.sin(angle)

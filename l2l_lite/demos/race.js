@@ -1,7 +1,8 @@
-// What a demo shows: a landscape with a start that the reader drags, the paths of the rules, their
-// losses. It is found by its class and builds itself from `data-settings`; several share one page.
+// A landscape with a start that the reader drags, the paths of the rules, and their losses.
 
-const race = (() => {
+l2lDemos.race ??= (({ core, draw }) => {
+  const { names, superscript, signed, show, within, fill, el, svg, line, dots, drag, arrows } = draw;
+
   const scenes = {
     rosenbrock: { label: "Curved valley", slider: "Steepness of the walls", amount: 2, range: [1, 20, 0.5],
       start: [-1.5, 2.5] },
@@ -12,38 +13,11 @@ const race = (() => {
     aligned: { label: "Bowl", slider: "Largest curvature L", amount: 10, range: [1, 30, 0.5],
       start: [-1.6, 0.6] },
   };
-  const names = { GD: "Gradient descent", learned: "Learned LSTM" };
   const SIZE = 400; // of the map, in its own units
   const CHART = { width: 300, height: 200, left: 34, right: 6, top: 6, bottom: 24 };
   const ACROSS = CHART.width - CHART.left - CHART.right, DOWN = CHART.height - CHART.top - CHART.bottom;
   const SECONDS = 3; // of a race
   const [LOW, HIGH] = [-3, 0.5]; // powers of ten of the learning rates
-
-  // Words and elements
-
-  const superscript = n => String(n).replace(/./g, d => d === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
-  const signed = x => x.toFixed(2).replace("-", "−");
-  function show(x) {
-    if (!(x < 1e5)) return "lost";
-    if (x < 1e-15) return "0";
-    if (x >= 1e-3) return String(+x.toPrecision(2));
-    const [digit, power] = x.toExponential(0).split("e");
-    return `${digit}·10${superscript(power)}`;
-  }
-
-  const fill = (node, attributes, children) => {
-    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-    node.append(...children);
-    return node;
-  };
-  const el = (tag, attributes = {}, ...children) =>
-    fill(document.createElement(tag), attributes, children);
-  const svg = (tag, attributes = {}, ...children) =>
-    fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
-
-  const write = point => point.map(x => x.toFixed(1)).join(" ");
-  const line = points => `M${points.map(write).join("L")}`;
-  const dots = points => points.map(point => `M${write(point)}h0`).join("");
 
   // Contours, by marching squares: where a side of a small square crosses a level, a line passes.
 
@@ -184,7 +158,6 @@ const race = (() => {
 
     // From numbers to places, on the map and in the chart
 
-    const within = (x, low, high) => Math.max(low, Math.min(high, x));
     const place = ([x, y]) => {
       const [left, right, low, high] = landscape.view;
       return [(x - left) / (right - left), (high - y) / (high - low)].map(s => SIZE * within(s, -20, 20));
@@ -314,20 +287,9 @@ const race = (() => {
       start = [within(x, left, right), within(y, low, high)];
       hint.remove();
     });
-    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
-
     map.onclick = event => { move(point(event)); play(); };
-    handle.onclick = event => event.stopPropagation(); // a drag has said it already
-    handle.onpointerdown = event => handle.setPointerCapture(event.pointerId);
-    handle.onpointermove = event => handle.hasPointerCapture(event.pointerId) && move(point(event));
-    handle.onpointerup = play;
-    handle.onkeydown = event => {
-      if (!arrows[event.key]) return;
-      event.preventDefault(); // or the page would scroll
-      const length = event.shiftKey ? 0.02 : 0.1;
-      move(arrows[event.key].map((x, i) => start[i] + length * x));
-    };
-    handle.onkeyup = event => arrows[event.key] && finish();
+    drag(handle, event => move(point(event)), play);
+    arrows(handle, (x, y) => move([start[0] + x / 10, start[1] + y / 10]), finish);
     choice.onchange = event => { choose(event.target.value); play(); };
     dial.oninput = () => change(() => { amount = Number(dial.value); shape(); });
     time.oninput = () => { cancelAnimationFrame(frame); draw(Number(time.value)); };
@@ -338,5 +300,5 @@ const race = (() => {
     draw(steps);
   }
 
-  return { build };
-})();
+  return build;
+})(l2lDemos);
