@@ -63,8 +63,8 @@ l2lDemos.race ??= (({ core, draw }) => {
 
   // A path on the map, or a curve in the chart: a line, dots at its steps, and where it is now.
   function trace(name, colour) {
-    const casing = svg("path", { class: "casing" }), body = svg("path"), steps = svg("path", { class: "dots" });
-    const tip = svg("circle", { r: 5 });
+    const casing = svg("path", { class: "casing" }), body = svg("path");
+    const steps = svg("path", { class: "dots" }), tip = svg("circle", { r: 5 });
     const node = svg("g", { class: `trace ${name}`, style: `--colour:${colour}` }, casing, body, steps, tip);
     const draw = (points, [x, y]) => {
       for (const path of [casing, body]) path.setAttribute("d", line([...points, [x, y]]));
@@ -105,37 +105,52 @@ l2lDemos.race ??= (({ core, draw }) => {
     return [...marks, svg("text", { x: width - 8, y: top + 12, "text-anchor": "end" }, "loss")];
   }
 
-  function build(root) {
-    const settings = JSON.parse(root.dataset.settings), { steps, limit } = settings;
-    const handmade = settings.rules.filter(name => name !== "learned");
-    const learned = settings.learned && core.lstm(settings.learned);
-    const still = matchMedia("(prefers-reduced-motion: reduce)");
-    let landscape, amount, start, rates, runs, range, frame;
-
-    // Elements
-
+  // All elements, by name, and those that stand on the stage.
+  function view({ landscapes, steps, rules }) {
+    const several = rules.length > 1;
     const shade = el("canvas"), contours = svg("g", { class: "contours" }), paths = svg("g");
     const goals = svg("g", { class: "goals" });
-    const plane = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" }, contours, paths, goals);
+    const plane = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, "aria-hidden": "true" },
+      contours, paths, goals);
     const handle = el("button", { type: "button", class: "start" });
     const hint = el("span", { class: "hint", "aria-hidden": "true" }, "Drag me");
     const map = el("div", { class: "map" }, shade, plane, handle, hint);
 
     const axes = svg("g", { class: "axes" }), curves = svg("g"), cursor = svg("path", { class: "cursor" });
-    const inner = svg("svg", { x: CHART.left, y: CHART.top, width: ACROSS + CHART.right, height: DOWN }, cursor, curves);
+    const inner = svg("svg", { x: CHART.left, y: CHART.top, width: ACROSS + CHART.right, height: DOWN },
+      cursor, curves);
     const chart = svg("svg", { class: "chart", viewBox: `0 0 ${CHART.width} ${CHART.height}`,
       "aria-hidden": "true" }, axes, inner);
 
-    const choice = chooser(settings.landscapes);
+    const choice = chooser(landscapes);
     const dial = el("input", { type: "range" }), dialName = el("span"), dialValue = el("output");
     const time = el("input", { type: "range", min: 0, max: steps, "aria-label": "Step of the race" });
     const clock = el("output"), verdict = el("p"), news = el("p", { class: "quiet", "aria-live": "polite" });
-    const go = el("button", { type: "button", class: "go" }, handmade.length > 1 ? "▶ Race" : "▶ Run");
-    const best = el("button", { type: "button" }, `Best rate${handmade.length > 1 ? "s" : ""} from here`);
+    const go = el("button", { type: "button", class: "go" }, several ? "▶ Race" : "▶ Run");
+    const best = el("button", { type: "button" }, `Best rate${several ? "s" : ""} from here`);
     const table = el("div", { class: "rules" }, el("div", { class: "lane head" },
       el("span"), el("span", {}, "learning rate"), el("span"), el("span", {}, "loss")));
 
-    const parts = {};
+    const stage = [
+      el("div", { class: "top" }, choice, el("label", { class: "dial" }, dialName, dial, dialValue)),
+      el("div", { class: "panels" },
+        el("div", {}, map, el("div", { class: "time" }, go, time, clock)),
+        el("div", {}, chart, table, best, verdict)),
+      news];
+    return { stage, map, shade, contours, paths, goals, handle, hint, axes, curves, cursor, choice, dial,
+      dialName, dialValue, time, clock, go, best, table, verdict, news };
+  }
+
+  function build(root) {
+    const settings = JSON.parse(root.dataset.settings), { steps, limit } = settings;
+    const handmade = settings.rules.filter(name => name !== "learned");
+    const learned = settings.learned && core.lstm(settings.learned);
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
+    const { stage, map, shade, contours, paths, goals, handle, hint, axes, curves, cursor, choice, dial,
+      dialName, dialValue, time, clock, go, best, table, verdict, news } = view(settings);
+    const parts = {}; // of each rule: its path, its curve, its line in the table
+    let landscape, amount, start, rates, runs, range, frame;
+
     for (const name of settings.rules) {
       const colour = settings.colours[name], path = trace(name, colour), curve = trace(name, colour);
       const part = parts[name] = { path, curve, ...lane(name, colour) };
@@ -149,12 +164,7 @@ l2lDemos.race ??= (({ core, draw }) => {
     }
 
     root.classList.toggle("solo", settings.rules.length === 1);
-    root.querySelector(".stage").replaceChildren(
-      el("div", { class: "top" }, choice, el("label", { class: "dial" }, dialName, dial, dialValue)),
-      el("div", { class: "panels" },
-        el("div", {}, map, el("div", { class: "time" }, go, time, clock)),
-        el("div", {}, chart, table, best, verdict)),
-      news);
+    root.querySelector(".stage").replaceChildren(...stage);
 
     // From numbers to places, on the map and in the chart
 
@@ -218,7 +228,8 @@ l2lDemos.race ??= (({ core, draw }) => {
       }
       const all = Object.values(runs), power = x => Math.ceil(Math.log10(x + 1e-9));
       const least = Math.min(...all.map(run => run.losses.at(-1)));
-      const most = Math.max(...all.flatMap(run => run.losses)), first = Math.max(1, power(landscape.loss(start)));
+      const most = Math.max(...all.flatMap(run => run.losses));
+      const first = Math.max(1, power(landscape.loss(start)));
       range = [within(power(least) - 1, -8, -2), within(power(most), first, first + 2)];
       axes.replaceChildren(...grid(range, steps));
       if (limit) judge();
@@ -229,7 +240,8 @@ l2lDemos.race ??= (({ core, draw }) => {
       const lr = rates.GD, edge = 2 / amount, groove = parts.GD.slider.parentNode;
       groove.dataset.limit = `2/L = ${show(edge)}`;
       groove.style.setProperty("--limit", within((Math.log10(edge) - LOW) / (HIGH - LOW), 0, 1));
-      verdict.textContent = `α = ${show(lr)} is ${lr > edge ? "above 2/L: the run diverges" : "below 2/L: the run converges"}. ` +
+      const fate = lr > edge ? "above 2/L: the run diverges" : "below 2/L: the run converges";
+      verdict.textContent = `α = ${show(lr)} is ${fate}. ` +
         `Each step multiplies θ₁ by ${signed(1 - lr)} and θ₂ by ${signed(1 - lr * amount)}.`;
     }
 
@@ -240,7 +252,8 @@ l2lDemos.race ??= (({ core, draw }) => {
         const { path, losses, lost } = runs[name], part = parts[name], last = path.length - 1;
         const end = Math.min(whole, last), share = end < last ? t - whole : 0;
         const ahead = (a, b) => a.map((x, i) => x + share * (b[i] - x));
-        const next = Math.min(end + 1, last), walked = path.slice(0, end + 1), fallen = losses.slice(0, end + 1);
+        const next = Math.min(end + 1, last);
+        const walked = path.slice(0, end + 1), fallen = losses.slice(0, end + 1);
         part.path.draw(walked.map(place), ahead(place(path[end]), place(path[next])));
         part.curve.draw(fallen.map(spot), ahead(spot(losses[end], end), spot(losses[next], next)));
         part.now = lost && whole > last ? Infinity : losses[end];

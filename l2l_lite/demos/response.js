@@ -43,7 +43,8 @@ l2lDemos.response ??= (({ core, draw }) => {
     for (const value of [-top, -top / 2, 0, top / 2, top]) {
       const y = place(0, value)[1];
       marks.push(svg("path", { d: `M${left} ${y}h${ACROSS}` }),
-        svg("text", { x: left - 5, y: y + 4, "text-anchor": "end" }, String(+value.toFixed(3)).replace("-", "−")));
+        svg("text", { x: left - 5, y: y + 4, "text-anchor": "end" },
+          String(+value.toFixed(3)).replace("-", "−")));
     }
     for (const power of [1, -2, -5]) for (const sign of [-1, 1]) {
       const name = power === 1 ? "10" : `10${superscript(power)}`;
@@ -59,9 +60,11 @@ l2lDemos.response ??= (({ core, draw }) => {
   function curve(name, label, colour) {
     const casing = svg("path", { class: "casing" }), body = svg("path"), tip = svg("circle", { r: 4.5 });
     const node = svg("g", { class: `trace ${name}`, style: `--colour:${colour}` }, casing, body, tip);
-    const value = el("output"), key = el("span", { class: "name", style: `--colour:${colour}` }, `${label}: `, value);
+    const value = el("output");
+    const key = el("span", { class: "name", style: `--colour:${colour}` }, `${label}: `, value);
     const show = (place, values, g, now) => {
-      for (const path of [casing, body]) path.setAttribute("d", line(values.map((y, k) => place(GRADS[k], y))));
+      const points = values.map((y, k) => place(GRADS[k], y));
+      for (const path of [casing, body]) path.setAttribute("d", line(points));
       const [x, y] = place(g, now);
       fill(tip, { cx: x, cy: y }, []);
       value.textContent = Math.abs(now) < 0.1 ? now.toFixed(3).replace("-", "−") : signed(now);
