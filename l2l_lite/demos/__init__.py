@@ -27,9 +27,9 @@ IN_THE_VALLEY = (
     "<b>Drag the start.</b> A rate that is the best from one place may be wrong from the next: of 64 starts "
     "all over the map, Momentum is lost from 32. The learned rule's median loss is 8·10⁻⁴ there, and that "
     "of the best of the others, Adam, 0.03.",
-    "<b>Find where it loses.</b> On the bowl one well-chosen rate beats it. On the noisy bowl it follows "
-    "the noise, which it never met in training. Make the walls of the valley ten times as steep, and it is "
-    "thrown about.",
+    "<b>Find where it loses.</b> Over 100 steps Momentum and Adam pass it. On the bowl one well-chosen rate "
+    "beats it. On the noisy bowl it follows the noise, which it never met in training. Make the walls of "
+    "the valley ten times as steep, and it is thrown about.",
 )
 
 

@@ -16,7 +16,7 @@ l2lDemos.race ??= (({ core, draw }) => {
   const SIZE = 400; // of the map, in its own units
   const CHART = { width: 300, height: 200, left: 34, right: 6, top: 6, bottom: 24 };
   const ACROSS = CHART.width - CHART.left - CHART.right, DOWN = CHART.height - CHART.top - CHART.bottom;
-  const SECONDS = 3; // of a race
+  const SECONDS = 3, LONG = 100; // of a race; steps of a longer one
   const [LOW, HIGH] = [-3, 0.5]; // powers of ten of the learning rates
 
   // Contours, by marching squares: where a side of a small square crosses a level, a line passes.
@@ -106,7 +106,7 @@ l2lDemos.race ??= (({ core, draw }) => {
   }
 
   // All elements, by name, and those that stand on the stage.
-  function view({ landscapes, steps, rules }) {
+  function view({ landscapes, rules }) {
     const several = rules.length > 1;
     const shade = el("canvas"), contours = svg("g", { class: "contours" }), paths = svg("g");
     const goals = svg("g", { class: "goals" });
@@ -124,10 +124,11 @@ l2lDemos.race ??= (({ core, draw }) => {
 
     const choice = chooser(landscapes);
     const dial = el("input", { type: "range" }), dialName = el("span"), dialValue = el("output");
-    const time = el("input", { type: "range", min: 0, max: steps, "aria-label": "Step of the race" });
+    const time = el("input", { type: "range", "aria-label": "Step of the race" });
     const clock = el("output"), verdict = el("p"), news = el("p", { class: "quiet", "aria-live": "polite" });
     const go = el("button", { type: "button", class: "go" }, several ? "▶ Race" : "▶ Run");
     const best = el("button", { type: "button" }, `Best rate${several ? "s" : ""} from here`);
+    const longer = el("button", { type: "button", class: "longer" });
     const table = el("div", { class: "rules" }, el("div", { class: "lane head" },
       el("span"), el("span", {}, "learning rate"), el("span"), el("span", {}, "loss")));
 
@@ -135,21 +136,21 @@ l2lDemos.race ??= (({ core, draw }) => {
       el("div", { class: "top" }, choice, el("label", { class: "dial" }, dialName, dial, dialValue)),
       el("div", { class: "panels" },
         el("div", {}, map, el("div", { class: "time" }, go, time, clock)),
-        el("div", {}, chart, table, best, verdict)),
+        el("div", {}, chart, table, best, " ", longer, verdict)),
       news];
     return { stage, map, shade, contours, paths, goals, handle, hint, axes, curves, cursor, choice, dial,
-      dialName, dialValue, time, clock, go, best, table, verdict, news };
+      dialName, dialValue, time, clock, go, best, longer, table, verdict, news };
   }
 
   function build(root) {
-    const settings = JSON.parse(root.dataset.settings), { steps, limit } = settings;
+    const settings = JSON.parse(root.dataset.settings);
     const handmade = settings.rules.filter(name => name !== "learned");
     const learned = settings.learned && core.lstm(settings.learned);
     const still = matchMedia("(prefers-reduced-motion: reduce)");
     const { stage, map, shade, contours, paths, goals, handle, hint, axes, curves, cursor, choice, dial,
-      dialName, dialValue, time, clock, go, best, table, verdict, news } = view(settings);
+      dialName, dialValue, time, clock, go, best, longer, table, verdict, news } = view(settings);
     const parts = {}; // of each rule: its path, its curve, its line in the table
-    let landscape, amount, start, rates, runs, range, frame;
+    let { steps } = settings, landscape, amount, start, rates, runs, range, frame;
 
     for (const name of settings.rules) {
       const colour = settings.colours[name], path = trace(name, colour), curve = trace(name, colour);
@@ -210,6 +211,11 @@ l2lDemos.race ??= (({ core, draw }) => {
       return [x + radius * Math.sin(angle), y - radius * Math.cos(angle)];
     })) + "Z";
 
+    function last(count) {
+      time.max = steps = count;
+      longer.textContent = `${count === LONG ? settings.steps : LONG} steps`;
+    }
+
     const tuned = () => Object.fromEntries(handmade.map(name =>
       [name, core.tune(core.rules[name], landscape, start, steps)]));
 
@@ -232,7 +238,7 @@ l2lDemos.race ??= (({ core, draw }) => {
       const first = Math.max(1, power(landscape.loss(start)));
       range = [within(power(least) - 1, -8, -2), within(power(most), first, first + 2)];
       axes.replaceChildren(...grid(range, steps));
-      if (limit) judge();
+      if (settings.limit) judge();
     }
 
     // Chapter 1: what the limit 2/L says before the run does.
@@ -308,7 +314,9 @@ l2lDemos.race ??= (({ core, draw }) => {
     time.oninput = () => { cancelAnimationFrame(frame); draw(Number(time.value)); };
     go.onclick = play;
     best.onclick = () => { rates = tuned(); rerun(); play(); };
+    longer.onclick = () => { last(steps === LONG ? settings.steps : LONG); best.onclick(); };
 
+    last(steps);
     choose(settings.landscapes[0]);
     draw(steps);
   }

@@ -99,7 +99,7 @@ l2lDemos.response ??= (({ core, draw }) => {
     done.lines.append(...Object.values(answers).map(each => each.node).reverse()); // the learned one on top
     root.querySelector(".stage").replaceChildren(
       el("div", { class: "top" }, many.node, past.node),
-      el("div", { class: "panels even" },
+      el("div", { class: "panels" },
         el("div", {}, el("p", {}, el("b", {}, "What the rule sees")), seen.node,
           el("div", { class: "key" }, ...features.map(each => each.key))),
         el("div", {}, el("p", {}, el("b", {}, "What it does")), done.node,
