@@ -1,0 +1,202 @@
+"""Demos that run in a page without a kernel: races of update rules over landscapes that a reader starts."""
+
+import base64
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import torch
+
+from l2l_lite import plots, zoo
+from l2l_lite.demos.landscapes import LANDSCAPES
+from l2l_lite.learned import LSTMRule
+from l2l_lite.naming import describe
+
+__all__ = ["LANDSCAPES", "Demo", "descent", "race", "response"]
+
+RULES = ("GD", "Momentum", "RMSProp", "Adam", "learned")
+# What the zoo's rule `quadratic` does from the first start, from 64 others, and elsewhere.
+IN_THE_VALLEY = (
+    "<b>Nobody sets a rate for the learned LSTM.</b> It has been trained on random bowls only, and it "
+    "follows this curved valley all the same. The four others begin with their best rate of a grid, found "
+    "for this very start.",
+    "<b>Drag the start.</b> A rate that is the best from one place may be wrong from the next: of 64 starts "
+    "all over the map, Momentum is lost from 32. The learned rule's median loss is 8·10⁻⁴ there, and that "
+    "of the best of the others, Adam, 0.03.",
+    "<b>Find where it loses.</b> Over 100 steps Momentum and Adam pass it. On the bowl one well-chosen rate "
+    "beats it. On the noisy bowl it follows the noise, which it never met in training. Make the walls of "
+    "the valley ten times as steep, and it is thrown about.",
+)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What a cell shows as its last expression: a still picture, and the script that brings it to life.
+
+    A page that strips scripts, as a notebook that is not trusted does, keeps the picture and the words.
+    """
+
+    name: str  # of the still picture
+    script: str  # that builds it from the settings
+    alt: str
+    settings: Mapping[str, Any]
+    look_for: Sequence[str]
+
+    def __repr__(self) -> str:
+        return f"Demo({self.name!r})"
+
+    def _repr_html_(self) -> str:
+        settings = json.dumps(self.settings, sort_keys=True).replace("&", "&amp;").replace("'", "&#39;")
+        return (
+            f"<style>{_lean(_text('style.css'))}</style>"
+            f"<div class='l2l-demo' data-script='{self.script}' data-settings='{settings}'>"
+            f"<div class='stage'>"
+            f'<img alt="{html.escape(self.alt)}" src="{_picture(self.name)}"></div>'
+            f"{_notes(self.look_for)}</div>"
+            f"<script>{_script(self.script)}</script>"
+        )
+
+
+def race(
+    landscape: str = "rosenbrock",
+    rules: Sequence[str] = RULES,
+    *,
+    learned: str = "quadratic",
+    start: tuple[float, float] | None = None,
+    steps: int = 40,
+    look_for: Sequence[str] = IN_THE_VALLEY,
+) -> Demo:
+    """A race of rules from a start that the reader drags, on `landscape` first and then on any.
+
+    `rules` are some of GD, Momentum, RMSProp, Adam and learned, which is the LSTM of that name in the zoo.
+    The others begin with the best learning rate of a grid for this race. `look_for` is what stands beneath,
+    true of the default. Raises ValueError for an unknown name, and for a rule of the zoo that is no
+    `LSTMRule`.
+    """
+    _check(landscape, rules)
+    others = [name for name in LANDSCAPES if name not in (landscape, "aligned")]
+    settings = _settings([landscape, *others], rules, start, steps)
+    if "learned" in rules:
+        settings["learned"] = _lstm(learned)
+    alt = (
+        "Five paths from one start over the contours of a curved valley, and their losses over 40 steps: "
+        "the learned LSTM arrives with the smallest loss."
+    )
+    return Demo("race", "race", alt, settings, look_for)
+
+
+def descent(*, start: tuple[float, float] | None = None, steps: int = 20) -> Demo:
+    """Gradient descent in a bowl of curvatures 1 and L, with sliders for the learning rate and L.
+
+    The limit 2/L is marked on the slider.
+    """
+    settings = _settings(["aligned"], ["GD"], start, steps) | {"limit": True}
+    alt = "Gradient descent zigzags into a narrow bowl; a mark on the slider shows the limit 2/L."
+    look_for = (
+        "<b>The limit.</b> Move the learning rate slowly over the mark 2/L: below it the steep direction "
+        "shrinks at every step, above it grows.",
+        "<b>The zigzag.</b> Above 1/L the steep coordinate changes its sign at every step.",
+        "<b>The price.</b> Make L larger and take the best rate again: the limit moves down, and the flat "
+        "direction has to follow it.",
+    )
+    return Demo("descent", "race", alt, settings, look_for)
+
+
+def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
+    """What an LSTM of the zoo sees of a gradient and does with it, beside Adam and an untrained LSTM.
+
+    A reader drags the gradient, and sets how many gradients of which size came before.
+    """
+    rule = _lstm(learned)
+    settings = {
+        "learned": rule,
+        "untrained": {name: value for name, value in rule.items() if name != "weights"} | {"seed": seed},
+        "lr": lr,
+        "colours": {
+            "learned": plots.COLOURS["learned"],
+            "Adam": plots.COLOURS["Adam"],
+            "untrained": "#7F7F7F",
+            "size": "var(--ink)",
+            "sign": "#999933",
+        },
+    }
+    alt = "Two charts over the gradient: its size and sign as the rule sees them, and the step that it takes."
+    look_for = (
+        "<b>Two features.</b> Above e⁻¹⁰, about 5·10⁻⁵, the size is logarithmic and the sign is plain. "
+        "Below, the size stays at −1 and the sign fades to zero.",
+        "<b>No history: nearly a sign.</b> A gradient of 10 gets a step that is about three times as long "
+        "as that of 0.001. The untrained rule hardly looks at the gradient.",
+        "<b>History: a memory.</b> After 20 gradients of 1 the learned rule goes on downhill even when the "
+        "next gradient is −10. Nobody has told it about momentum, which at 0.9 would turn round at −7.9.",
+    )
+    return Demo("response", "response", alt, settings, look_for)
+
+
+def _notes(look_for: Sequence[str]) -> str:
+    if not look_for:
+        return ""
+    items = "".join(f"<li>{note}</li>" for note in look_for)
+    return f'<div class="notes"><p><b>What to look for</b></p><ol>{items}</ol></div>'
+
+
+def _check(landscape: str, rules: Sequence[str]) -> None:
+    if landscape not in LANDSCAPES:
+        raise ValueError(f"there is no landscape {landscape!r}; there are {', '.join(LANDSCAPES)}")
+    unknown = [name for name in rules if name not in RULES]
+    if unknown or not rules:
+        raise ValueError(f"the race knows the rules {', '.join(RULES)}, but it was given {tuple(rules)}")
+
+
+def _settings(
+    landscapes: Sequence[str], rules: Sequence[str], start: tuple[float, float] | None, steps: int
+) -> dict[str, Any]:
+    return {
+        "landscapes": list(landscapes),
+        "rules": list(rules),
+        "start": start,
+        "steps": steps,
+        "colours": {name: plots.COLOURS[name] for name in rules},
+    }
+
+
+def _lstm(name: str) -> dict[str, Any]:
+    """An LSTM of the zoo as the script reads it: its weights as 32-bit floats in base64, in order."""
+    rule = zoo.load(name)
+    if not isinstance(rule, LSTMRule):
+        raise ValueError(f"the page can run the paper's LSTM alone, but {name!r} is a {type(rule).__name__}")
+    weights = torch.cat([weight.flatten() for weight in rule.state_dict().values()])
+    return {
+        "preprocess": describe(rule.preprocess),
+        "hidden": [cell.hidden_size for cell in rule.cells],
+        "scale": rule.scale,
+        "weights": base64.b64encode(weights.numpy().astype("<f4").tobytes()).decode(),
+    }
+
+
+def _script(name: str) -> str:
+    """The library, once for all demos of a page, the script, and a call that builds what is not yet built."""
+    core, draw, build = (_lean(_text(f"{part}.js")) for part in ("core", "draw", name))
+    return (
+        f"window.l2lDemos ??= (() => {{\n{core}{draw}return {{ core, draw }};\n}})();\n{build}"
+        f"document.querySelectorAll('.l2l-demo[data-script={name}]:not(.alive)').forEach(root => {{\n"
+        f"root.classList.add('alive');\nl2lDemos.{name}(root);\n}});\n"
+    )
+
+
+def _lean(script: str) -> str:
+    """A script or a style without indentation, comments of whole lines, and breaks that nothing needs."""
+    bare = re.sub(r"^ *((//|/\*).*)?\n|^ +", "", script, flags=re.MULTILINE)
+    return re.sub(r"(?<=[;,{(\[])\n", "", bare)
+
+
+def _text(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _picture(name: str) -> str:
+    data = files(__package__).joinpath(f"{name}.webp").read_bytes()
+    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"

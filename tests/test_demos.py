@@ -1,0 +1,381 @@
+"""The demos compute what PyTorch computes, and a reader can start them by mouse and by keyboard."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import chromium
+import pytest
+import torch
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+import l2l_lite as l2l
+from l2l_lite.demos import LANDSCAPES, Demo
+from l2l_lite.demos.landscapes import Landscape, normals, uniforms
+
+FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response")}
+AMOUNTS = {"rosenbrock": 2.0, "quadratic": 10.0, "saddle": 1.0, "noisy": 0.3, "aligned": 10.0}
+STARTS = {"rosenbrock": (-1.5, 2.5), "saddle": (-1.6, 0.1)}
+RULES = {
+    "GD": l2l.GradientDescent,
+    "Momentum": l2l.Momentum,
+    "RMSProp": l2l.RMSProp,
+    "Adam": l2l.Adam,
+}
+
+each_demo = pytest.mark.parametrize("name", DEMOS)
+each_landscape = pytest.mark.parametrize("landscape", LANDSCAPES)
+
+
+def problem(landscape: str, amount: float | None = None) -> Landscape:
+    start = torch.tensor([STARTS.get(landscape, (-1.6, 1.0))], dtype=torch.float64)
+    return LANDSCAPES[landscape](start, AMOUNTS[landscape] if amount is None else amount)
+
+
+def rule(name: str, lr: float) -> l2l.UpdateRule:
+    return RULES[name](lr) if name in RULES else l2l.zoo.load(name).double()
+
+
+def follow(rule: l2l.UpdateRule, problem: Landscape, steps: int) -> tuple[list[list[float]], list[float]]:
+    """Positions and losses without noise of all steps."""
+    at = l2l.start(rule, problem)
+    path = [at.theta]
+    for _ in range(steps):
+        at = l2l.optimize(rule, problem, 1, at)
+        path.append(at.theta)
+    return [theta[0].tolist() for theta in path], [problem.evaluate(theta).item() for theta in path]
+
+
+def last_loss(name: str, problem: Landscape, lr: float = 0.0, steps: int = 40) -> float:
+    return follow(rule(name, lr), problem, steps)[1][-1]
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    executable = chromium.find()
+    if executable is None:
+        pytest.fail("Chromium is missing: `make chromium` gets it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+class Shown:
+    """A page with demos, and all that it complained about or asked of the network."""
+
+    def __init__(self, browser: Browser, folder: Path, *demos: Demo, theme: str = "light", width: int = 800):
+        file = folder / "demo.html"
+        body = "".join(demo._repr_html_() for demo in demos)
+        title = "<meta charset='utf-8'><title>Demo</title>"
+        file.write_text(
+            f"<!doctype html><html lang='en'>{title}<main><h1>Demo</h1>{body}</main></html>", "utf-8"
+        )
+        self.faults: list[str] = []
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
+        )
+        self.page = context.new_page()
+        self.page.route(re.compile("^(?!file:|data:)"), self._refuse)
+        self.page.on("console", lambda message: self.faults.append(message.text))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.goto(file.as_uri())
+
+    def _refuse(self, route: Route) -> None:
+        self.faults.append(route.request.url)
+        route.abort()
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    shown = Shown(browser, tmp_path_factory.mktemp("demo"), DEMOS["race"])
+    yield shown.page
+    assert not shown.faults
+
+
+RUN = """([name, lstm, lr, landscape, amount, start, steps]) => {
+    const { core } = l2lDemos, rule = lstm ? core.lstm(lstm) : core.rules[name](lr);
+    return core.run(rule, core.landscapes[landscape](amount), start, steps);
+}"""
+
+
+@each_landscape
+@pytest.mark.parametrize("name", [*RULES, "quadratic", "neural-art"])
+def test_the_page_computes_what_torch_computes(shown: Page, name: str, landscape: str) -> None:
+    """Every rule on every landscape, and both kinds of features: positions and losses of 100 steps."""
+    lr, here = 0.02, problem(landscape)
+    lstm = None if name in RULES else l2l.demos.race(learned=name).settings["learned"]
+    path, losses = follow(rule(name, lr), here, 100)
+    arguments = [name, lstm, lr, landscape, here.amount, here.theta0[0].tolist(), 100]
+    run = shown.evaluate(RUN, arguments)
+    assert len(run["path"]) == 101
+    assert run["path"] == [pytest.approx(point, rel=1e-5, abs=1e-9) for point in path]
+    assert run["losses"] == pytest.approx(losses, rel=1e-5, abs=1e-7)
+
+
+RESPONSE = """([lstm, history, steps, grads]) =>
+    l2lDemos.response.response(l2lDemos.core.lstm(lstm), history, steps, grads)"""
+
+
+@pytest.mark.parametrize("name", ["learned", "untrained"])
+def test_the_page_answers_as_torch_does(browser: Browser, tmp_path: Path, name: str) -> None:
+    shown, lstm = Shown(browser, tmp_path, DEMOS["response"]), DEMOS["response"].settings[name]
+    rule = (l2l.zoo.load("mnist") if name == "learned" else untrained(lstm["seed"])).double()
+    grads = [-10.0, -1e-3, -1e-6, 0.0, 1e-5, 1.0]
+    for history, steps in ((1.0, 0), (1.0, 20), (1e-5, 7)):
+        past = torch.full((steps, 1), history, dtype=torch.float64)
+        (expected,) = l2l.anatomy.response(rule, past, torch.tensor(grads, dtype=torch.float64)).tolist()
+        answered = shown.page.evaluate(RESPONSE, [lstm, history, steps, grads])
+        assert answered == pytest.approx(expected, rel=1e-5, abs=1e-9)
+    shown.page.context.close()
+
+
+def untrained(seed: int) -> l2l.LSTMRule:
+    """An LSTM whose weights are the page's uniform numbers, between ±1/√20."""
+    rule, drawn = l2l.LSTMRule().double(), uniforms(seed)
+    for weight in rule.parameters():
+        numbers = [(2 * next(drawn) - 1) / 20**0.5 for _ in range(weight.numel())]
+        weight.data = torch.tensor(numbers, dtype=torch.float64).reshape(weight.shape)
+    return rule
+
+
+def test_what_the_response_says_to_look_for_is_so() -> None:
+    def step(rule: l2l.UpdateRule, grad: float, steps: int = 0) -> float:
+        return l2l.anatomy.response(rule, torch.ones(steps, 1), torch.tensor([float(grad)])).item()
+
+    learned = l2l.zoo.load("mnist")
+    assert 2.5 < step(learned, 10) / step(learned, 1e-3) < 3.5
+    assert step(learned, -10, 20) < 0
+    assert step(l2l.Momentum(0.1), -8, 20) > 0 > step(l2l.Momentum(0.1), -7.8, 20)
+    rule = untrained(DEMOS["response"].settings["untrained"]["seed"]).float()
+    assert abs(step(rule, 10) - step(rule, -10)) < 0.1 * abs(step(learned, 10) - step(learned, -10))
+
+
+def test_a_run_that_leaves_is_told(shown: Page) -> None:
+    run = shown.evaluate(RUN, ["GD", None, 3.0, "aligned", 10.0, [1.0, 1.0], 40])
+    assert run["lost"]
+    assert len(run["path"]) < 41
+
+
+def test_rates_are_the_best_of_the_grid(shown: Page) -> None:
+    tune = """([name, start]) =>
+        l2lDemos.core.tune(l2lDemos.core.rules[name], l2lDemos.core.landscapes.rosenbrock(2), start, 40)"""
+    rates = [10 ** (k / 4 - 3) for k in range(15)]
+    for name in RULES:
+        here = problem("rosenbrock")
+        losses = {lr: last_loss(name, here, lr) for lr in rates}
+        best = min((lr for lr in rates if losses[lr] == losses[lr]), key=lambda lr: losses[lr])
+        assert shown.evaluate(tune, [name, here.theta0[0].tolist()]) == pytest.approx(best)
+
+
+def best_losses(landscape: str, steps: int = 40) -> list[float]:
+    """The last losses of the hand-made rules, each at its best rate."""
+    rates = [10 ** (k / 4 - 3) for k in range(15)]
+    here = problem(landscape)
+    losses = [[last_loss(name, here, lr, steps) for lr in rates] for name in RULES]
+    return [min(loss for loss in each if loss == loss) for each in losses]
+
+
+def test_what_the_race_says_to_look_for_is_so() -> None:
+    """The learned rule wins over 40 steps of the valley, and loses elsewhere."""
+    assert last_loss("quadratic", problem("rosenbrock")) < 0.1 * min(best_losses("rosenbrock"))
+    _, momentum, _, adam = best_losses("rosenbrock", 100)
+    assert last_loss("quadratic", problem("rosenbrock"), steps=100) > 10 * max(momentum, adam)
+    assert last_loss("quadratic", problem("quadratic")) > min(best_losses("quadratic"))
+    assert last_loss("quadratic", problem("noisy")) > max(best_losses("noisy"))
+    steep = problem("rosenbrock", 20)
+    assert last_loss("quadratic", steep) > steep.evaluate(steep.theta0).item()
+
+
+def test_what_it_says_of_other_starts_is_so() -> None:
+    """With the best rates of the first start, from the middles of an 8 × 8 grid over the map."""
+    across, up = torch.meshgrid(torch.arange(8) / 2 - 1.75, torch.arange(8) / 2 - 0.75, indexing="ij")
+    starts = torch.stack([across, up], dim=-1).reshape(64, 2).double()
+    valley = LANDSCAPES["rosenbrock"](starts, 2.0)
+    rates = {"GD": -1.25, "Momentum": -1, "RMSProp": -1.75, "Adam": -0.25}
+    rules = {name: RULES[name](10**power) for name, power in rates.items()}
+    rules["learned"] = rule("quadratic", 0)
+    last = {
+        name: l2l.optimize(rule, valley, 40).losses[-1].nan_to_num(torch.inf) for name, rule in rules.items()
+    }
+    assert last["Momentum"].isinf().sum() == 32
+    medians = {name: losses.median().item() for name, losses in last.items()}
+    assert sorted(medians, key=lambda name: medians[name])[:2] == ["learned", "Adam"]
+    assert [f"{medians[name]:.0e}" for name in ("learned", "Adam")] == ["8e-04", "3e-02"]
+
+
+# The reader
+
+
+def drawn(page: Page, name: str = "learned", demo: int = 0) -> str:
+    path = page.locator(".l2l-demo").nth(demo).locator(f".map .{name} path").nth(1)
+    return path.get_attribute("d") or ""
+
+
+def drag(page: Page, right: float, down: float) -> None:
+    box = page.locator(".l2l-demo .start").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + right, y + down, steps=3)
+    page.mouse.up()
+
+
+@pytest.fixture
+def fresh(browser: Browser, tmp_path: Path) -> Iterator[Shown]:
+    shown = Shown(browser, tmp_path, DEMOS["race"], DEMOS["descent"], DEMOS["race"])
+    yield shown
+    assert not shown.faults
+    shown.page.context.close()
+
+
+def test_the_start_is_dragged(fresh: Shown) -> None:
+    page = fresh.page
+    before, others = drawn(page), [drawn(page, "GD", 1), drawn(page, demo=2)]
+    label = page.locator(".start").first.get_attribute("aria-label")
+    drag(page, 100, 60)
+    assert drawn(page) != before
+    assert page.locator(".start").first.get_attribute("aria-label") != label
+    assert [drawn(page, "GD", 1), drawn(page, demo=2)] == others  # each demo has a start of its own
+    assert "Learned LSTM" in page.locator("[aria-live]").first.inner_text()
+
+
+def test_the_start_is_moved_by_keys(fresh: Shown) -> None:
+    page = fresh.page
+    before = drawn(page)
+    page.locator(".start").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert "-1.40" in (page.locator(".start").first.get_attribute("aria-label") or "").replace("−", "-")
+    assert drawn(page) != before
+    page.keyboard.press("ArrowLeft")
+    assert drawn(page) == before
+
+
+def test_controls_change_the_race(fresh: Shown) -> None:
+    page, seen = fresh.page, [drawn(fresh.page, "Adam")]
+    demo = page.locator(".l2l-demo").first
+    demo.get_by_label("Learning rate, Adam").press("ArrowRight")
+    seen.append(drawn(page, "Adam"))
+    demo.get_by_role("button", name="Best rates from here").click()
+    assert drawn(page, "Adam") == seen[0]
+    demo.locator(".dial input").press("ArrowRight")
+    seen.append(drawn(page, "Adam"))
+    demo.get_by_role("button", name="100 steps").click()
+    assert demo.locator(".time output").inner_text() == "step 100"
+    seen.append(drawn(page, "Adam"))
+    for scene in ("Bowl", "Saddle", "Noisy bowl"):
+        demo.get_by_text(scene, exact=True).click()
+        seen.append(drawn(page, "Adam"))
+    assert len(set(seen)) == len(seen)
+
+
+def test_the_limit_is_marked_and_kept(fresh: Shown) -> None:
+    demo = fresh.page.locator(".l2l-demo").nth(1)
+    assert demo.locator(".groove").get_attribute("data-limit") == "2/L = 0.2"
+    assert "converges" in demo.locator(".panels p").inner_text()
+    for _ in range(3):
+        demo.get_by_label("Learning rate").press("ArrowRight")
+    assert "diverges" in demo.locator(".panels p").inner_text()
+
+
+def test_motion_is_shown_unless_it_is_unwanted(fresh: Shown) -> None:
+    page, clock = fresh.page, fresh.page.locator(".time output").first
+    go = page.get_by_role("button", name="Race").first
+    go.click()
+    assert clock.inner_text() == "step 40"  # reduced motion: the end at once
+    page.emulate_media(reduced_motion="no-preference")
+    go.click()
+    page.wait_for_function("document.querySelector('.time output').innerText != 'step 40'")
+    page.wait_for_function("document.querySelector('.time output').innerText == 'step 40'")
+
+
+def test_a_gradient_is_dragged(browser: Browser, tmp_path: Path) -> None:
+    shown = Shown(browser, tmp_path, DEMOS["response"])
+    page, answers = shown.page, shown.page.locator(".key").last
+    start = page.locator(".start")
+    seen = [answers.inner_text()]
+    drag(page, 150, 0)
+    seen.append(answers.inner_text())
+    start.focus()
+    page.keyboard.press("ArrowLeft")
+    seen.append(answers.inner_text())
+    page.get_by_label("Gradients before").press("ArrowRight")
+    seen.append(answers.inner_text())
+    assert len(set(seen)) == 4
+    assert "Learned LSTM" in page.locator("[aria-live]").inner_text()
+    assert not shown.faults
+    page.context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [800, 390])
+def test_demos_are_accessible(browser: Browser, tmp_path: Path, width: int, theme: str) -> None:
+    shown = Shown(browser, tmp_path, *DEMOS.values(), theme=theme, width=width)
+    if theme == "dark":
+        assert "20, 24, 30" in shown.page.locator(".l2l-demo").first.evaluate(
+            "demo => getComputedStyle(demo).backgroundColor"
+        )
+    assert shown.page.evaluate("document.documentElement.scrollWidth") <= width
+    lines = shown.page.locator(".lane, .dial, .time")
+    assert not any(lines.evaluate_all("nodes => nodes.map(node => node.scrollWidth > node.clientWidth + 1)"))
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa"]}
+    found = Axe().run(shown.page, options=options).response["violations"]
+    assert not {each["id"]: [node["html"] for node in each["nodes"]] for each in found}
+    assert not shown.faults
+    shown.page.context.close()
+
+
+# The words around
+
+
+@each_demo
+def test_a_page_carries_little_and_the_same_each_time(name: str) -> None:
+    page = DEMOS[name]._repr_html_()
+    assert page == getattr(l2l.demos, name)()._repr_html_()
+    assert len(page.encode()) <= 60_000
+    assert not re.search(r"""["'(]https?://(?!www\.w3\.org/2000/svg)|\sid=""", page)
+
+
+@each_demo
+def test_without_scripts_a_picture_and_the_words_remain(name: str) -> None:
+    demo = DEMOS[name]
+    without = re.sub(r"<(script|style)>.*?</\1>", "", demo._repr_html_(), flags=re.DOTALL)
+    assert demo.alt in without
+    assert 'src="data:image/webp;base64,' in without
+    assert len(demo.look_for) == without.count("<li>") == 3
+
+
+def test_settings_say_what_is_shown() -> None:
+    demo = l2l.demos.race("saddle", ("Adam", "learned"), start=(1.0, 0.5), steps=20)
+    settings = json.loads(json.dumps(demo.settings))
+    assert settings["landscapes"][0] == "saddle"
+    assert settings["start"] == [1.0, 0.5]
+    assert settings["colours"] == {name: l2l.plots.COLOURS[name] for name in ("Adam", "learned")}
+    assert repr(demo) == "Demo('race')"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "learned", "says"),
+    [
+        (("hill",), "quadratic", "no landscape 'hill'"),
+        (("saddle", ("Lion",)), "quadratic", "it was given"),
+        (("saddle", ()), "quadratic", "it was given"),
+        (("saddle",), "general", "'general' is a ScaleFree"),
+    ],
+)
+def test_errors_speak(arguments: tuple, learned: str, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        l2l.demos.race(*arguments, learned=learned)
+
+
+def test_noise_is_normal() -> None:
+    drawn = torch.tensor([normals(t) for t in range(400)])
+    assert drawn.mean(dim=0).abs().max() < 0.15
+    assert (drawn.std(dim=0) - 1).abs().max() < 0.1
