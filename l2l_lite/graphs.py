@@ -47,6 +47,27 @@ def unrolled(steps: int = 2, *, told: int = 0) -> Axes:
     return ax
 
 
+def windows(length: int = 3, count: int = 2) -> Axes:
+    """A run cut into windows: θ and memory go on, messages stay inside, and φ moves at each border."""
+    steps = length * count
+    ax = canvas(6, 3, (-0.5, steps + 0.5), (-1.9, 1.7))
+    for t in range(steps + 1):
+        node(ax, t, 1, rf"$\theta_{t}$", FILL["theta"])
+        if t < steps:
+            arrow(ax, (t, 1), (t + 1, 1), shrinkA=14, shrinkB=14)
+    for k in range(count):
+        first, last = k * length, (k + 1) * length
+        middle = (first + last) / 2
+        arrow(ax, (last - 0.1, 0.25), (first + 0.1, 0.25), back=True, shrinkA=0, shrinkB=0)
+        ax.text(middle, -0.2, "messages", ha="center", color=BACK)
+        node(ax, middle, -1.1, rf"$\varphi_{k}$", FILL["rule"], box="round")
+        if k:
+            arrow(ax, (middle - length, -1.1), (middle, -1.1))
+            ax.text(first, -1.6, "meta-update", ha="center")
+            ax.plot([first, first], [-0.75, 0.62], ls="--", color="0.5")
+    return ax
+
+
 def lstm_beside_momentum() -> None:
     """Two memories of one shape: momentum's constants, and in their places an LSTM's gates."""
     _, axes = plt.subplots(1, 2, figsize=(6, 4.2), layout="constrained")

@@ -41,6 +41,17 @@ def test_each_step_hears_the_losses_that_have_told() -> None:
     ]
 
 
+def test_messages_stay_in_their_window() -> None:
+    ax = graphs.windows(length=3, count=2)
+    assert words().count("messages") == 2
+    thick = [
+        text for text in ax.texts if getattr(text, "arrow_patch", None) and text.arrow_patch.get_lw() > 2
+    ]
+    assert [int(min(a.xy[0], a.xyann[0])) // 3 == int(max(a.xy[0], a.xyann[0])) // 3 for a in thick] == [
+        True
+    ] * 2
+
+
 def test_momentum_and_the_cell_have_one_shape() -> None:
     graphs.lstm_beside_momentum()
     left, right = (
