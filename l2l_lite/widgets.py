@@ -14,7 +14,7 @@ from l2l_lite.rules import UpdateRule
 
 
 def descent(lr: float = 0.18, condition: float = 10.0, steps: int = 20) -> None:
-    """Draw gradient descent on ½ (θ₁² + condition θ₂²): its path, and its loss."""
+    """Draw gradient descent on ½ (θ₁² + condition θ₂²): its path and loss, the limit 2/L and both factors."""
     h = torch.tensor([1.0, condition])
 
     def loss(theta: Tensor) -> Tensor:
@@ -22,12 +22,12 @@ def descent(lr: float = 0.18, condition: float = 10.0, steps: int = 20) -> None:
 
     factors = 1 - lr * h
     path = factors ** torch.arange(steps + 1)[:, None] * torch.tensor([1.8, 0.6])  # [steps + 1, 2]
-    _, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
+    _, (left, right) = plt.subplots(1, 2, figsize=(6, 3.4), layout="constrained")
     plots.trajectories({"GD": path}, loss, left)
     plots.learning_curves({"GD": loss(path)}, right)
     verdict = "diverges" if lr > 2 / condition else "converges"
-    left.set_title(f"α = {lr:.2f}, limit 2/L = {2 / condition:.2f}: {verdict}", fontsize=10)
-    right.set_title("factors: flat {:+.2f}, steep {:+.2f}".format(*factors.tolist()), fontsize=10)
+    left.set_title(f"limit {2 / condition:.2f}: {verdict}")
+    right.set_title("factors {:+.2f}, {:+.2f}".format(*factors.tolist()))
 
 
 def explore_descent() -> None:

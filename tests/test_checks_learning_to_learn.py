@@ -35,7 +35,26 @@ class Counting:
         return self.problem.loss(theta, t)
 
 
+def on_paper(answer: Any) -> None:
+    check.on_paper(*(answer or (None, None)))
+
+
 CASES = [
+    (on_paper, (-27 / 32, -35 / 32), RIGHT),
+    (on_paper, None, WAITING),
+    (on_paper, (-35 / 32, -27 / 32), "swapped"),
+    (on_paper, (27 / 32, 35 / 32), "negative"),
+    (on_paper, (-0.75, -0.875), "for two steps"),
+    (on_paper, (-27 / 32, -27 / 32), "-α d∇/dα is missing"),
+    (on_paper, (-27 / 32, -1.0), "one of the two"),
+    (on_paper, (1.0, 2.0), "neither"),
+    (on_paper, ("a", 2.0), "one number each"),
+    (check.short_windows, "c", RIGHT),
+    (check.short_windows, None, WAITING),
+    (check.short_windows, ..., WAITING),
+    (check.short_windows, "a", "pays off later"),
+    (check.short_windows, "b", "are missing"),
+    (check.short_windows, "d", "choose one"),
     (check.forward_passes, 101, RIGHT),
     (check.forward_passes, None, WAITING),
     (check.forward_passes, 105, "share"),
@@ -95,3 +114,31 @@ def test_bias_is_what_the_unroll_gives() -> None:
             run = l2l.unroll(l2l.GradientDescent(lr), Bowl(), 100, second_derivatives=second_derivatives)
             slopes += torch.autograd.grad(run.losses.sum(), lr)
         assert slopes[0] < 0 < slopes[1]
+
+
+def test_the_slopes_on_paper_are_those_of_autograd() -> None:
+    class Parabola:
+        theta0 = torch.ones(1, 1, dtype=torch.float64)
+
+        def loss(self, theta: Tensor, t: int) -> Tensor:
+            return 0.5 * theta.square().sum(dim=-1)
+
+    slopes = []
+    for second_derivatives in (True, False):
+        lr = nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+        run = l2l.unroll(l2l.GradientDescent(lr), Parabola(), 3, second_derivatives=second_derivatives)
+        slopes += torch.autograd.grad(run.losses.sum(), lr)
+    assert [float(slope) for slope in slopes] == [-27 / 32, -35 / 32]
+
+
+def test_windows_of_one_step_end_where_their_meta_gradient_vanishes() -> None:
+    problem = check._Bowl(1)
+    problem.theta0, problem.h = problem.theta0.double(), problem.h.double()
+    slopes = []
+    for rate in (check._greedy((0.1, 1.0), 20) + shift for shift in (-0.002, 0.002)):
+        rule = l2l.GradientDescent(nn.Parameter(torch.tensor(rate, dtype=torch.float64)))
+        at = l2l.start(rule, problem)
+        for _ in range(20):
+            at = l2l.meta_gradient(rule, problem, 1, at)
+        slopes.append(float(rule.lr.grad))
+    assert slopes[0] < 0 < slopes[1]

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from answers import RIGHT, WAITING, stub, table
+from answers import RIGHT, WAITING, said, stub, table
 from torch import Tensor
 
 import l2l_lite as l2l
@@ -50,6 +50,7 @@ CASES = [
     (check.weights, 1861, "two biases"),
     (check.weights, 1920, "output"),
     (check.weights, 5301, "two layers"),
+    (check.weights, 1940, "a bias, too"),
     (check.weights, "many", "one number"),
     (check.features, l2l.log_and_sign, RIGHT),
     (check.features, stub, WAITING),
@@ -63,6 +64,7 @@ CASES = [
     (check.equivariant, "b", RIGHT),
     (check.equivariant, None, WAITING),
     (check.equivariant, "a", "coordinatewise"),
+    (check.equivariant, "d", "no difference"),
     (check.equivariant, "c", "rates"),
     (check.equivariant, "x", "choose one"),
     (check.momentum, lstm(), RIGHT),
@@ -80,3 +82,9 @@ CASES = [
 ]
 
 test_answers = table(CASES)
+
+
+def test_the_four_rules_are_tried() -> None:
+    assert "shuffling changes the steps of c, a gradient elsewhere those of b." in said(
+        check.equivariant, "b"
+    )

@@ -50,6 +50,8 @@ CASES = [
     (check.stride, ..., WAITING),
     (check.stride, 0.1, "first step"),
     (check.stride, -1, RIGHT),
+    (check.stride, 0.19, "second step"),
+    (check.stride, 0.09, "adds to the gradient"),
     (check.stride, 10, "learning rate still multiplies"),
     (check.stride, "far", "one number"),
     (check.first_step_without_correction, 0.1 / 0.001**0.5, RIGHT),
@@ -59,6 +61,7 @@ CASES = [
     (check.first_step_without_correction, 3.16, RIGHT),
     (check.first_step_without_correction, 1, "with the corrections"),
     (check.first_step_without_correction, 100, "root"),
+    (check.first_step_without_correction, 0.316, "wrong way round"),
     (check.adagrad, adagrad, RIGHT),
     (check.adagrad, stub, WAITING),
     (check.adagrad, lambda grad, state: ..., WAITING),
@@ -71,6 +74,7 @@ CASES = [
     (check.rotation, None, WAITING),
     (check.rotation, ..., WAITING),
     (check.rotation, "a", "its own size"),
+    (check.rotation, "b", "Gradients rotate"),
     (check.rotation, "C ", RIGHT),
     (check.rotation, "d", "along a coordinate"),
     (check.own_rule, Secant(), RIGHT),
@@ -90,3 +94,9 @@ def test_the_baseline_is_what_tuning_finds():
     best = tuned["final"].rule
     assert best.lr == pytest.approx(check.BASELINE.lr)
     assert best.momentum == check.BASELINE.momentum
+
+
+def test_only_division_by_coordinate_notices_a_rotation():
+    changes = check._turned()
+    assert max(changes["GradientDescent"], changes["Momentum"]) < 1e-3
+    assert min(changes["RMSProp"], changes["Adam"]) > 0.05

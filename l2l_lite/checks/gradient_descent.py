@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from l2l_lite.checks import missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, right, same, wrong
 from l2l_lite.rules import GradientDescent
 
 
@@ -22,7 +22,7 @@ def largest_rate(answer: Any) -> None:
         why=f"2 / L, and the largest curvature is L = {large:g}, twice the coefficient 3",
         hints={
             2 / 3: "you took the coefficient 3 for the curvature; the second derivative of 3 θ² is 6",
-            2 / small: "that is 2 / h of the flat direction; the steep one diverges long before",
+            2 / small: "that is 2 / λ of the flat direction; the steep one diverges long before",
             1 / large: "with 1 / L the steep direction arrives in one step; up to 2 / L it still shrinks",
             2 / (small + large): "that is the best rate; the question asks for the limit",
         },
@@ -35,15 +35,19 @@ def steps_needed(answer: Any) -> None:
     number(
         answer,
         math.ceil(steps),
-        what="the smallest t with (99 / 101)ᵗ ≤ 1 / 1000",
+        what="the number of steps that make the distance 1,000 times smaller, at the best constant rate",
         why="with condition number 100 even the best constant rate gains only 2 % a step",
         hints={
             math.ceil(steps / 2): "that is for the loss; the distance shrinks by (κ - 1) / (κ + 1) a step, "
             "the loss by its square",
+            math.floor(
+                steps
+            ): "after so many steps the distance is still a little too large; one more is needed",
+            steps: "a step is taken whole or not at all: round up",
             math.ceil(math.log(1000) / -math.log(0.99)): "the factor 1 - 1 / κ belongs to the rate 1 / L; "
             "the best rate, 2 / (1 + 100), has (κ - 1) / (κ + 1)",
         },
-        tolerance=0.004,
+        tolerance=1e-6,
     )
 
 
@@ -57,11 +61,13 @@ def rate_for_each_coordinate(rates: Any) -> None:
     start = torch.tensor([[1.8, 0.6], [-0.3, 2.0]])
     step, _ = GradientDescent(rates)(h * start, ())
     if same(start + step, torch.zeros(2, 2)):
-        return right("a rate of 1 / hᵢ for each coordinate: Newton's method, where H is diagonal")
+        return right("a rate of 1 / λᵢ for each coordinate: Newton's method, where H is diagonal")
+    if same(rates, 2 / h):
+        return wrong("with 2 / λᵢ each direction jumps to the other side, as far away as before")
     if same(rates, h):
         return wrong("these are the curvatures; a steep direction needs a small rate, not a large one")
     factors = ", ".join(f"{factor:+.2f}" for factor in (1 - rates * h).tolist())
-    return wrong(f"the factors 1 - αᵢ hᵢ are {factors}; both must be 0")
+    return wrong(f"the factors 1 - αᵢ λᵢ are {factors}; both must be 0")
 
 
 def newton_radius(answer: Any) -> None:
@@ -73,10 +79,40 @@ def newton_radius(answer: Any) -> None:
         why="a step makes -θ³ of θ: below 1 that shrinks, faster and faster; above 1 it explodes",
         hints={
             math.inf: "convexity is not enough: try θ = 2, where one step lands at -8",
-            math.sqrt(3): "that is the limit for arctan-like shapes; here try θ = 1.2 for five steps",
+            1.39: "that is the limit where f' is the arctangent; here try θ = 1.2 for five steps",
             0.5: "0.5 converges, and so do starts farther away",
         },
     )
+
+
+def noise_floor(prediction: Any) -> None:
+    """Predicted: four times the examples and twice the rate halve the floor of noisy gradient descent."""
+    what = "your prediction, a letter from a to d; the check runs it afterwards"
+    if missing(prediction, what):
+        return
+    before, after = _floor(0.05, 1.0), _floor(0.1, 0.25)
+    run = f"the floor went from {before:.4f} to {after:.4f}"
+    formula = "it is α σ² / (2 (2 - αλ) B)"
+    choice(
+        prediction,
+        "c",
+        what=what,
+        why={
+            "a": f"{run}. Twice the rate alone would double it, but the noise has a quarter of the variance",
+            "b": f"{run}. Twice the rate and half the standard deviation do not cancel: {formula}",
+            "c": f"{run}: {formula}, a quarter by the examples and twice that by the rate",
+            "d": f"{run}. Four times the examples alone would do that, but the rate has doubled",
+        },
+    )
+
+
+def _floor(lr: float, variance: float, steps: int = 400, runs: int = 2000) -> float:
+    """The mean loss on ½ θ² over the second half of noisy runs."""
+    rng, theta, losses = torch.Generator().manual_seed(0), torch.zeros(runs), []
+    for _ in range(steps):
+        theta = theta - lr * (theta + variance**0.5 * torch.randn(runs, generator=rng))
+        losses.append(0.5 * theta.square().mean())
+    return float(torch.stack(losses[steps // 2 :]).mean())
 
 
 def ten_rates(rates: Any) -> None:

@@ -1,12 +1,13 @@
 """Checks for the chapter on learning to learn."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, right, same, wrong
 from l2l_lite.rules import GradientDescent, UpdateRule
 from l2l_lite.trajectory import optimize
 
@@ -107,8 +108,68 @@ def objective(function: Callable[[Tensor, Tensor], Any]) -> None:
     return right(f"on losses that fall from 2 to 1, relative to the largest weight: {shares}")
 
 
+def on_paper(true: Any, detached: Any) -> None:
+    """The slopes of the chapter's example on paper for three steps, with the dashed edges and without."""
+    what = "dL/dα for three steps, two numbers, with the dashed edges and without"
+    if missing(true, what) or missing(detached, what):
+        return None
+    try:
+        answer = (float(true), float(detached))
+    except (TypeError, ValueError, RuntimeError):
+        return wrong("true and detached are one number each")
+    exact, cheap = -27 / 32, -35 / 32
+    if _near(answer, (exact, cheap)):
+        return right("-27/32 and -35/32; only the true one asks how the gradients change")
+    hints = {
+        (cheap, exact): "the two are swapped: without the dashed edges the slope is steeper",
+        (-exact, -cheap): "a longer step lowers these losses, so both slopes are negative",
+        (-0.75, -0.875): "that is for two steps; the third adds a row to the table",
+        (exact, exact): "without the dashed edges -α d∇/dα is missing, from the second step on",
+    }
+    hint = next((hint for pair, hint in hints.items() if _near(answer, pair)), None)
+    if hint is None and (math.isclose(answer[0], exact) or math.isclose(answer[1], cheap)):
+        hint = "one of the two is right; the other is not"
+    return wrong(hint or "neither is right: θ_3 = 0.125, so begin with its row")
+
+
+def _near(answer: tuple[float, float], pair: tuple[float, float]) -> bool:
+    return all(math.isclose(a, b, abs_tol=1e-3) for a, b in zip(answer, pair, strict=True))
+
+
+def short_windows(prediction: Any) -> None:
+    """Predicted: windows of one step make the learned rate smaller, on the chapter's bowl."""
+    what = "your prediction, a letter from a to c; the check computes the rate afterwards"
+    if missing(prediction, what):
+        return
+    whole, greedy = _stationary((0.1, 1.0), 20, detached=True), _greedy((0.1, 1.0), 20)
+    run = f"one window ends at {whole:.2f}, windows of one step at {greedy:.2f}"
+    choice(
+        prediction,
+        "c",
+        what=what,
+        why={
+            "a": f"{run}. A long step pays off later, in the flat direction, and nobody tells it so",
+            "b": f"{run}. The messages are shorter, but they do not only shrink: the later losses, which "
+            "ask for longer steps, are missing",
+            "c": f"{run}. Each step serves the loss right after it, which the steep direction rules; what "
+            "helps the flat one is paid later",
+        },
+    )
+
+
+def _greedy(curvatures: tuple[float, ...], steps: int) -> float:
+    """Where -Σ_t ∇_t ∇_{t+1}, the slope with windows of one step, turns positive."""
+    h, t = torch.tensor(curvatures, dtype=torch.float64), torch.arange(steps)[:, None]
+    low, high = 0.9, 1.9
+    for _ in range(50):
+        middle = (low + high) / 2
+        falls = (h**2 * (1 - middle * h) ** (2 * t + 1)).sum() > 0
+        low, high = (middle, high) if falls else (low, middle)
+    return low
+
+
 class _Bowl:
-    """The chapter's bowl, f(θ) = ½ Σ h θ²."""
+    """The chapter's bowl, f(θ) = ½ Σ λ θ²."""
 
     def __init__(self, tasks: int):
         self.theta0, self.h = torch.ones(tasks, 2), torch.tensor([0.1, 1.0])

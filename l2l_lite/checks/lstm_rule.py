@@ -9,9 +9,9 @@ from torch import Tensor
 
 from l2l_lite.checks import choice, missing, number, right, same, wrong
 from l2l_lite.evaluation import final_loss, tune
-from l2l_lite.learned import LSTMRule, log_and_sign
+from l2l_lite.learned import LSTMRule, identity, log_and_sign
 from l2l_lite.problems import Quadratic
-from l2l_lite.rules import GradientDescent, Momentum, UpdateRule
+from l2l_lite.rules import Adam, GradientDescent, Momentum, State, UpdateRule
 from l2l_lite.trajectory import optimize
 
 
@@ -47,7 +47,7 @@ def features(function: Callable[[Tensor, float], Any]) -> None:
     if same(answer, expected):
         slopes = torch.autograd.grad(answer.sum(), probe)[0] if answer.requires_grad else grad
         if slopes.isfinite().all():
-            return right("nine powers of ten, both signs and zero, all within reach of a network")
+            return right("large and small gradients, both signs and zero, all within reach of a network")
         return wrong("the values are right, but at 0 the derivative is not finite: clamp before log")
     if isinstance(answer, Tensor) and not answer.isfinite().all():
         return wrong("the logarithm of 0 is minus infinity: below e⁻ᵖ the first feature is -1")
@@ -67,19 +67,64 @@ def features(function: Callable[[Tensor, float], Any]) -> None:
     return wrong("the shape must be [2, *grad.shape]; compare each value with the formula")
 
 
-def equivariant(answer: Any) -> None:
-    """Which rule is permutation equivariant and not coordinatewise."""
+def equivariant(prediction: Any) -> None:
+    """Predicted: which rule is permutation equivariant and not coordinatewise; all four are tried."""
+    what = "your prediction, a letter from a to d; the check tries the rules afterwards"
+    if missing(prediction, what):
+        return
+    rules = {
+        "a": Adam(0.1),
+        "b": _Shortened(),
+        "c": GradientDescent(torch.linspace(0.1, 1, 6)),
+        "d": LSTMRule(preprocess=identity),
+    }
+    ordered, hearing = (
+        ", ".join(letter for letter, rule in rules.items() if test(rule)) for test in (_ordered, _hears)
+    )
+    run = f"shuffling changes the steps of {ordered}, a gradient elsewhere those of {hearing}"
     choice(
-        answer,
+        prediction,
         "b",
-        what="one letter, a to d",
+        what=what,
         why={
-            "a": "Adam treats each coordinate by itself: it is coordinatewise, hence equivariant",
-            "b": "the length mixes all coordinates, and it does not depend on their order",
-            "c": "if two coordinates change places, their rates do not: this is not equivariant",
-            "d": "the input makes no difference: each coordinate is still treated by itself",
+            "a": f"{run}. Adam treats each coordinate by itself: it is coordinatewise, hence equivariant",
+            "b": f"{run}. The length mixes all coordinates, and it does not depend on their order",
+            "c": f"{run}. If two coordinates change places, their rates do not: this is not equivariant",
+            "d": f"{run}. The input makes no difference: each coordinate is still treated by itself",
         },
     )
+
+
+class _Shortened(UpdateRule):
+    """Gradient descent on a gradient that is at most 1 long."""
+
+    def init(self, theta: Tensor) -> State:
+        return ()
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        return -0.1 * grad / grad.norm(dim=-1, keepdim=True).clamp_min(1), state
+
+
+def _last_step(rule: UpdateRule, grads: Tensor) -> Tensor:
+    """The step after gradients [steps, tasks, dim]."""
+    state = rule.init(grads[0])
+    with torch.no_grad():
+        for grad in grads:
+            step, state = rule(grad, state)
+    return step
+
+
+def _ordered(rule: UpdateRule) -> bool:
+    """Whether the steps of shuffled gradients are others than the shuffled steps."""
+    grads = torch.randn(5, 1, 6, generator=torch.Generator().manual_seed(0))
+    return not same(_last_step(rule, grads.flip(-1)), _last_step(rule, grads).flip(-1))
+
+
+def _hears(rule: UpdateRule) -> bool:
+    """Whether the step of a coordinate depends on the gradients of another."""
+    grads = torch.randn(5, 1, 6, generator=torch.Generator().manual_seed(0))
+    others = torch.cat([grads[..., :1], 2 * grads[..., 1:]], dim=-1)
+    return not same(_last_step(rule, others)[..., 0], _last_step(rule, grads)[..., 0])
 
 
 def momentum(rule: Any) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from l2l_lite.checks import choice, missing, number, right, same, wrong
 from l2l_lite.evaluation import final_loss, ratio
 from l2l_lite.problems.quadratic import Quadratic
-from l2l_lite.rules import Adam, Momentum, Nesterov, UpdateRule
+from l2l_lite.rules import Adam, GradientDescent, Momentum, Nesterov, RMSProp, UpdateRule
 from l2l_lite.trajectory import optimize
 
 BASELINE = Nesterov(lr=0.01, momentum=0.95)  # what tuning on quadratics finds best in the chapter
@@ -93,20 +93,50 @@ def _adagrad_paths(rule: Callable[[Tensor, Any], Any]) -> tuple[Any, Tensor, Ten
     return torch.stack(steps), torch.stack(path).diff(dim=0), torch.stack(decaying)
 
 
-def rotation(answer: Any) -> None:
-    """Which rules do not notice a rotation."""
+def rotation(prediction: Any) -> None:
+    """Predicted: which rules do not notice a rotation; the four are run on both valleys."""
+    what = "your prediction, a letter from a to d; the check runs it afterwards"
+    if missing(prediction, what):
+        return
+    changes = ", ".join(f"{name} {change:.0%}" for name, change in _turned().items())
+    run = f"the run changed the summed losses by {changes}"
     choice(
-        answer,
+        prediction,
         "c",
-        what="a letter, a to d",
+        what=what,
         why={
-            "a": "RMSProp and Adam divide each coordinate by its own size, and the coordinates have changed",
-            "b": "gradients rotate with the valley, and sums and multiples of them do so as well",
-            "c": "their steps are sums of gradients, which rotate with the valley; a division by "
-            "coordinate is tied to the axes",
-            "d": "these two have lost their advantage: the valley no longer lies along a coordinate",
+            "a": f"{run}. RMSProp and Adam divide each coordinate by its own size, and the coordinates have "
+            "changed",
+            "b": f"{run}. Gradients rotate with the valley, and sums and multiples of them do so as well",
+            "c": f"{run}. Sums of gradients rotate with the valley; a division by coordinate is tied to the "
+            "axes",
+            "d": f"{run}. These two have lost their advantage: the valley no longer lies along a coordinate",
         },
     )
+
+
+class _Valley:
+    """½ (θ₁² + 30 θ₂²) along the columns of `axes`."""
+
+    def __init__(self, axes: Tensor):
+        self.axes, self.theta0 = axes, torch.tensor([[1.8, 0.5]]) @ axes.T
+
+    def loss(self, theta: Tensor, t: int) -> Tensor:
+        return 0.5 * (torch.tensor([1.0, 30.0]) * (theta @ self.axes) ** 2).sum(dim=-1)
+
+    def evaluate(self, theta: Tensor) -> Tensor:
+        return self.loss(theta, 0)
+
+
+def _turned(steps: int = 50) -> dict[str, float]:
+    """By how much each rule's summed loss changes when valley and start are turned by 45°."""
+    turned = torch.tensor([[1.0, -1.0], [1.0, 1.0]]) * 0.5**0.5
+    sums = {
+        make.__name__: [float(optimize(make(0.03), _Valley(axes), steps).losses.sum()) for axes in two]
+        for make in (GradientDescent, Momentum, RMSProp, Adam)
+        for two in [(torch.eye(2), turned)]
+    }
+    return {name: abs(after / before - 1) for name, (before, after) in sums.items()}
 
 
 def own_rule(rule: Any) -> None:
@@ -123,9 +153,9 @@ def own_rule(rule: Any) -> None:
     if not losses.isfinite().all():
         return wrong("the rule diverges on some tasks: their curvatures differ, up to 100 and more")
     r = ratio(final_loss(losses), final_loss(optimize(BASELINE, problem, 100).losses))
-    result = f"final loss / tuned Nesterov's = {r.value:.2f} [{r.low:.2f}, {r.high:.2f}] (claim: "
+    result = f"its final loss is {r.value:.2f} [{r.low:.2f}, {r.high:.2f}] times that of tuned Nesterov"
     if r.high < 1:
-        return right(f"{result}below 1)")
+        return right(f"{result}, on 256 fresh tasks")
     if r.low <= 1:
-        return wrong(f"{result}below 1): the interval holds 1, so this may be luck")
-    return wrong(f"{result}below 1): the steepest tasks need small steps, the flattest many")
+        return wrong(f"{result}: the interval holds 1, so this may be luck")
+    return wrong(f"{result}: the steepest tasks need small steps, the flattest many")
