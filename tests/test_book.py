@@ -14,6 +14,7 @@ import address
 import alone
 import chromium
 import nbformat
+import pdf
 import pytest
 import record
 import student
@@ -132,6 +133,11 @@ def open_page(browser: Browser, page: str, width: int, theme: str) -> tuple[Page
     return view, faults
 
 
+# Code, what it prints, and tables that do not fit on the page.
+CLIPPED = """[...document.querySelectorAll(".bd-article pre")]
+    .filter(block => block.scrollWidth > block.clientWidth + 1).map(block => block.textContent)"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @each_page
@@ -139,12 +145,48 @@ def test_page_in_a_browser(browser: Browser, page: str, width: int, theme: str) 
     view, faults = open_page(browser, page, width, theme)
     assert not faults
     assert view.locator("html").get_attribute("data-theme") == theme
+    view.evaluate("document.querySelectorAll('details').forEach(part => (part.open = true))")
     assert view.evaluate("document.documentElement.scrollWidth") <= width
+    assert not view.evaluate(CLIPPED)
     assert view.locator(".math:not(:has(mjx-container)), mjx-merror").count() == 0
     found = Axe().run(view).response["violations"]
     serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
     assert not {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in serious}
     view.close()
+
+
+def test_chapter_prints(browser: Browser, tmp_path: Path) -> None:
+    view, _ = open_page(browser, CHAPTERS[0], 665, "dark")  # the width of A4 between its margins
+    view.emulate_media(media="print")
+    shown = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .l2l-twin"
+    assert not [part for part in view.locator(shown).all() if part.is_visible()]
+    assert view.locator(".bd-article h1").is_visible()
+    assert view.evaluate("document.documentElement.scrollWidth") <= 665
+    assert not view.evaluate(CLIPPED)
+    view.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert view.locator("html").get_attribute("data-theme") == "light"
+    view.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert view.locator("html").get_attribute("data-theme") == "dark"
+    pdf.print_page(view, html(CHAPTERS[0]), tmp_path / "chapter.pdf")
+    printed = (tmp_path / "chapter.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", printed)) >= 5
+    view.close()
+
+
+def test_joined_pages_link_to_each_other() -> None:
+    pages = [TOC["root"], *CHAPTERS[:2]]
+    whole = BeautifulSoup(pdf.joined(pages), "html.parser")
+    assert len(whole.select("article")) == len(pages)
+    ids = [tag["id"] for tag in whole.select("[id]")]
+    assert len(set(ids)) == len(ids)
+    links = [str(tag["href"]) for tag in whole.select("article [href]")]
+    inward = [link for link in links if link.startswith("#")]
+    assert f"#--{CHAPTERS[0]}" in inward
+    assert not [link for link in inward if link[1:] not in ids]
+    files = [link for link in links if not urlsplit(link).scheme and not link.startswith("#")]
+    assert files
+    assert not [link for link in files if not (HTML / urlsplit(link).path).is_file()]
 
 
 # The notebooks, as files
@@ -179,6 +221,15 @@ def headings(name: str) -> list[str]:
     return re.findall(r"^##+ (.+?)\s*$", text, re.MULTILINE)
 
 
+def lines(cell: NotebookNode) -> list[str]:
+    """What a page shows of the cell in a fixed pitch: code, and what it printed."""
+    shown = [out.get("text", "") for out in cell.outputs]
+    for data in (out.get("data", {}) for out in cell.outputs):
+        rich = [kind for kind in data if kind != "text/plain"]
+        shown += [] if rich else [data.get("text/plain", "")]
+    return [line for text in (cell.source, *map("".join, shown)) for line in text.splitlines()]
+
+
 def texts(cell: NotebookNode) -> str:
     """What the cell printed or showed, pictures aside."""
     shown = [out.get("data", {}) for out in cell.outputs]
@@ -208,6 +259,12 @@ def test_notebook_is_clean(name: str) -> None:
             assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
     for cell in cells(name, "markdown"):
         assert not MYST.search(cell.source), cell.source
+
+
+@each_notebook
+def test_lines_fit_on_the_page(name: str) -> None:
+    """76 characters are what a page shows at 1280 pixels, and what an exercise's frame leaves."""
+    assert not [line for cell in cells(name, "code") for line in lines(cell) if len(line) > 76]
 
 
 @each_notebook
