@@ -52,13 +52,14 @@ def test_run_time_is_what_the_page_says(text: str, time: str | None) -> None:
     assert l2l_order.run_time(text) == time
 
 
-def test_reading_time_counts_words_and_code_and_no_output() -> None:
+def test_reading_time_counts_words_and_code_only() -> None:
     page = new_document("page")
     page += nodes.paragraph("", " ".join(["word"] * 1000))  # five minutes
-    code = "\n".join(["x = 1"] * 125)  # five more
+    code = "\n".join(["x = 1"] * 250)  # five more
     page += nodes.container("", nodes.literal_block(code, code), classes=["cell_input"])
     printed = "\n".join(["1"] * 1000)
     page += nodes.container("", nodes.literal_block(printed, printed), classes=["cell_output"])
+    page += nodes.section("", nodes.paragraph("", " ".join(["word"] * 1000)), ids=["exercises"])
     assert l2l_order.reading_minutes(page) == 10
 
 

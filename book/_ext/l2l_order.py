@@ -10,7 +10,7 @@ from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
 
 WORDS_A_MINUTE = 200
-WORDS_A_LINE = 8  # what a line of code costs: about as long as eight words
+WORDS_A_LINE = 4  # a line of code takes as long as four words
 HEADING = re.compile(
     r'<h[23]>(?P<name>[^<]*).*?<a class="headerlink" href="(?P<anchor>[^"]*)".*?</h[23]>', re.DOTALL
 )
@@ -76,14 +76,19 @@ def number_figures(env: BuildEnvironment, page: str) -> None:
 
 
 def _read(node: nodes.Node) -> Iterator[int]:
-    """Words below the node, a line of code counted as several, what code printed as none."""
+    """Words below the node; a line of code counts as several, what it printed and exercises as none."""
     if isinstance(node, nodes.Text):
         yield len(node.split())
     elif isinstance(node, nodes.literal_block):
         yield WORDS_A_LINE * len(node.astext().splitlines())
-    elif isinstance(node, nodes.Element) and "cell_output" not in node.get("classes", ()):
+    elif isinstance(node, nodes.Element) and not _aside(node):
         for child in node.children:
             yield from _read(child)
+
+
+def _aside(node: nodes.Element) -> bool:
+    """Whether the time for the node is not the reader's of the page."""
+    return "cell_output" in node.get("classes", ()) or "exercises" in node.get("ids", ())
 
 
 def reading_minutes(doctree: nodes.document) -> int:
@@ -110,9 +115,10 @@ def place(app: Sphinx, page: str, doctree: nodes.document) -> str:
     if here is None:
         return ""
     if is_solution(page):
-        return (
-            f'<p class="l2l-line">{_link(app, page, twin(page), f"chapter {number(page)}")} · Solutions</p>\n'
-        )
+        chapter = f"chapter {number(page)}"
+        if twin(page) in app.env.found_docs:
+            chapter = _link(app, page, twin(page), chapter)
+        return f'<p class="l2l-line">Solutions to {chapter}</p>\n'
     if number(page) is None:
         return f'<p class="l2l-line">{here}</p>\n'
     crumbs = "".join(_crumb(app, page, caption, pages, here) for caption, pages in by_part.items())
