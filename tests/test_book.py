@@ -175,6 +175,7 @@ def test_joined_pages_link_to_each_other() -> None:
     pages = [TOC["root"], *CHAPTERS[:2]]
     whole = BeautifulSoup(pdf.joined(pages), "html.parser")
     assert len(whole.select("article")) == len(pages)
+    assert not [script for script in whole.select("head script") if "mathjax" not in str(script).lower()]
     ids = [tag["id"] for tag in whole.select("[id]")]
     assert len(set(ids)) == len(ids)
     links = [str(tag["href"]) for tag in whole.select("article [href]")]

@@ -63,6 +63,9 @@ def joined(pages: list[str]) -> str:
     both = [article(page, pages) for page in pages]
     # A page without formulas has not asked for MathJax: take the longest head.
     head = max((head for head, _ in both), key=lambda head: len(str(head)))
+    for script in head.select("script"):
+        if "mathjax" not in str(script).lower():
+            script.decompose()  # the theme's scripts want its side bars, and choose a colour mode
     articles = "".join(str(found) for _, found in both)
     return FRAME.format(head=head, articles=articles)
 
