@@ -34,7 +34,7 @@ def configure(app: Sphinx, config: Config) -> None:
     # Set here, because html_theme_options in _config.yml would delete the launch buttons.
     options = config.html_theme_options
     options["navbar_persistent"] = options["primary_sidebar_end"] = []
-    options["logo"] = {"text": config.html_title}
+    options["logo"] = {"text": config.html_title, "alt_text": "A small loop within a large one"}
     app.add_js_file(None, body=PAPER)
     if without_address(options):
         app.tags.add("placeholder")  # :::{only} placeholder, and :::{only} not placeholder, in a page
