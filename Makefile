@@ -13,7 +13,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.
 	--nbval-cell-timeout 300 --dist loadscope
 
 .PHONY: book test chromium lint types unit strict-book nbval test-book
-.PHONY: lab notebooks student address zoo clean
+.PHONY: lab notebooks pdf student address zoo clean
 
 book: $(INSTALLED) ## Build the HTML book; a second run rebuilds only what changed.
 	@# After a failure the next build starts afresh, for Sphinx warns about a page only once.
@@ -52,6 +52,9 @@ lab: $(INSTALLED) ## Open the notebooks in JupyterLab.
 
 notebooks: $(INSTALLED) ## Execute every notebook and store its outputs.
 	$(BIN)/python book/_tools/record.py
+
+pdf: chromium book ## The whole book on paper, through the browser's own printing: _build/book.pdf
+	$(BIN)/python book/_tools/pdf.py
 
 student: $(INSTALLED) ## The edition for a class: without solutions.
 	$(BIN)/python book/_tools/student.py

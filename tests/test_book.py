@@ -2,9 +2,6 @@
 
 import copy
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +11,7 @@ import address
 import alone
 import chromium
 import nbformat
+import pdf
 import pytest
 import record
 import student
@@ -132,6 +130,11 @@ def open_page(browser: Browser, page: str, width: int, theme: str) -> tuple[Page
     return view, faults
 
 
+# Code, what it prints, and tables that do not fit on the page.
+CLIPPED = """[...document.querySelectorAll(".bd-article pre")]
+    .filter(block => block.scrollWidth > block.clientWidth + 1).map(block => block.textContent)"""
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @each_page
@@ -139,12 +142,49 @@ def test_page_in_a_browser(browser: Browser, page: str, width: int, theme: str) 
     view, faults = open_page(browser, page, width, theme)
     assert not faults
     assert view.locator("html").get_attribute("data-theme") == theme
+    view.evaluate("document.querySelectorAll('details').forEach(part => (part.open = true))")
     assert view.evaluate("document.documentElement.scrollWidth") <= width
+    assert not view.evaluate(CLIPPED)
     assert view.locator(".math:not(:has(mjx-container)), mjx-merror").count() == 0
     found = Axe().run(view).response["violations"]
     serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
     assert not {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in serious}
     view.close()
+
+
+def test_chapter_prints(browser: Browser, tmp_path: Path) -> None:
+    view, _ = open_page(browser, CHAPTERS[0], 665, "dark")  # the width of A4 between its margins
+    view.emulate_media(media="print")
+    shown = ".bd-sidebar-primary, .bd-sidebar-secondary, .bd-header-article, .prev-next-footer, .l2l-twin"
+    assert not [part for part in view.locator(shown).all() if part.is_visible()]
+    assert view.locator(".bd-article h1").is_visible()
+    assert view.evaluate("document.documentElement.scrollWidth") <= 665
+    assert not view.evaluate(CLIPPED)
+    view.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert view.locator("html").get_attribute("data-theme") == "light"
+    view.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert view.locator("html").get_attribute("data-theme") == "dark"
+    pdf.print_page(view, html(CHAPTERS[0]), tmp_path / "chapter.pdf")
+    printed = (tmp_path / "chapter.pdf").read_bytes()
+    assert printed.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", printed)) >= 5
+    view.close()
+
+
+def test_joined_pages_link_to_each_other() -> None:
+    pages = [TOC["root"], *CHAPTERS[:2]]
+    whole = BeautifulSoup(pdf.joined(pages), "html.parser")
+    assert len(whole.select("article")) == len(pages)
+    assert not [script for script in whole.select("head script") if "mathjax" not in str(script).lower()]
+    ids = [tag["id"] for tag in whole.select("[id]")]
+    assert len(set(ids)) == len(ids)
+    links = [str(tag["href"]) for tag in whole.select("article [href]")]
+    inward = [link for link in links if link.startswith("#")]
+    assert f"#--{CHAPTERS[0]}" in inward
+    assert not [link for link in inward if link[1:] not in ids]
+    files = [link for link in links if link and not urlsplit(link).scheme and link not in inward]
+    assert files
+    assert not [link for link in files if not (HTML / urlsplit(link).path).is_file()]
 
 
 # The notebooks, as files
@@ -179,6 +219,15 @@ def headings(name: str) -> list[str]:
     return re.findall(r"^##+ (.+?)\s*$", text, re.MULTILINE)
 
 
+def lines(cell: NotebookNode) -> list[str]:
+    """What a page shows of the cell in a fixed pitch: code, and what it printed."""
+    shown = [out.get("text", "") for out in cell.outputs]
+    for data in (out.get("data", {}) for out in cell.outputs):
+        rich = [kind for kind in data if kind != "text/plain"]
+        shown += [] if rich else [data.get("text/plain", "")]
+    return [line for text in (cell.source, *map("".join, shown)) for line in text.splitlines()]
+
+
 def texts(cell: NotebookNode) -> str:
     """What the cell printed or showed, pictures aside."""
     shown = [out.get("data", {}) for out in cell.outputs]
@@ -211,6 +260,12 @@ def test_notebook_is_clean(name: str) -> None:
 
 
 @each_notebook
+def test_lines_fit_on_the_page(name: str) -> None:
+    """76 characters are what a page shows at 1280 pixels, and what an exercise's frame leaves."""
+    assert not [line for cell in cells(name, "code") for line in lines(cell) if len(line) > 76]
+
+
+@each_notebook
 def test_notebook_begins_with_the_setup_cell(name: str) -> None:
     assert f"{cells(name, 'code')[0].source}\n".startswith(SETUP)
 
@@ -230,22 +285,6 @@ def test_solutions_can_be_left_out(name: str) -> None:
     assert any("### BEGIN SOLUTION" in cell.source for cell in cells(name, "code"))
     stripped = student.without_solutions(copy.deepcopy(notebook(name)))
     assert not [cell for cell in stripped.cells if re.search("(BEGIN|END) SOLUTION", cell.source)]
-
-
-def test_another_address_needs_one_command(tmp_path: Path) -> None:
-    chapter = CHAPTERS[0]
-    for file in ("_config.yml", "book/references.bib", f"{chapter}.ipynb"):
-        (tmp_path / file).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / file, tmp_path / file)
-    for folder in ("book/_ext", "book/_static"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    (tmp_path / "_toc.yml").write_text(f"format: jb-book\nroot: {chapter}\n")
-    assert len(address.change("someone/else", tmp_path)) == 2
-    jupyter_book = Path(sys.executable).with_name("jupyter-book")
-    subprocess.run([jupyter_book, "build", tmp_path, "--quiet"], check=True, capture_output=True)
-    page = (tmp_path / "_build" / "html" / f"{chapter}.html").read_text(encoding="utf-8")
-    assert f"colab.research.google.com/github/someone/else/blob/main/{chapter}.ipynb" in page
-    assert address.current() not in page
 
 
 @each_notebook
