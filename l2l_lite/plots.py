@@ -1,9 +1,11 @@
 """The book's figures: one colour for each optimizer, in every chapter."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -22,6 +24,24 @@ COLOURS = {
     "Adam": "#E69F00",
     "Newton": "#000000",
 }
+
+# For curves that are no optimizer's: Tol's muted colours that are not near any of the above.
+OTHERS = ("#332288", "#999933", "#888888", "#661100")
+
+
+def style() -> None:
+    """Give this notebook's figures the book's width and letters, which a phone still shows 9 pixels high."""
+    plt.rcParams |= {
+        "figure.figsize": (6, 3.4),
+        "figure.constrained_layout.use": True,
+        "font.size": 11.5,
+        "axes.titlesize": "medium",
+        "axes.prop_cycle": cycler(color=OTHERS),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "legend.fontsize": 11,
+    }
 
 
 def colour(name: str) -> str | None:
@@ -79,6 +99,24 @@ def rate_curves(tuned: Mapping[str, Tuned], ax: Axes | None = None) -> Axes:
     low = min(float(result.values.min()) for result in tuned.values())
     ax.set(xlabel="learning rate", ylabel="loss", xscale="log", yscale="log", ylim=(low / 2, low * 100))
     ax.legend(frameon=False)
+    return ax
+
+
+def recorded(test: Mapping[str, Any], ax: Axes | None = None, *, over: str | None = None) -> Axes:
+    """The curves that a card recorded in one of its tests, with 95 % intervals over tasks.
+
+    With `over`, each mean curve over that of the rule with this name, without intervals.
+    """
+    ax = _axes(ax)
+    curves = dict(test["curves"])
+    steps = curves.pop("steps")
+    base = [1.0] * len(steps) if over is None else curves[over]["mean"]
+    for name, curve in curves.items():
+        mean = [value / one for value, one in zip(curve["mean"], base, strict=True)]
+        ax.plot(steps, mean, label=name, color=colour(name))
+        if over is None:
+            ax.fill_between(steps, curve["low"], curve["high"], color=colour(name), alpha=0.2, lw=0)
+    ax.set(xlabel="step", ylabel="loss" if over is None else f"loss / {over}'s", yscale="log")
     return ax
 
 

@@ -204,7 +204,7 @@ def test_notebook_is_clean(name: str) -> None:
         assert len(cell.source.splitlines()) <= 25, cell.source
         assert not BAD_HABITS.search(cell.source), cell.source
         assert not UNSTABLE.search(cell.source + texts(cell)), cell.source
-        if any("image/png" in out.get("data", {}) for out in cell.outputs):
+        if any({"image/png", "image/jpeg"} & set(out.get("data", {})) for out in cell.outputs):
             assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
     for cell in cells(name, "markdown"):
         assert not MYST.search(cell.source), cell.source
