@@ -116,7 +116,8 @@ def recorded(test: Mapping[str, Any], ax: Axes | None = None, *, over: str | Non
         ax.plot(steps, mean, label=name, color=colour(name))
         if over is None:
             ax.fill_between(steps, curve["low"], curve["high"], color=colour(name), alpha=0.2, lw=0)
-    ax.set(xlabel="step", ylabel="loss" if over is None else f"loss / {over}'s", yscale="log")
+    ax.set(xlabel="step", ylabel="loss" if over is None else f"loss / {over}'s")
+    ax.set_yscale("log" if over is None else "linear")
     return ax
 
 

@@ -75,7 +75,7 @@ def lightest(png: str) -> tuple[str, str]:
         return "image/png", png
     colours = picture.convert("RGB")
     few = _encoded(colours.quantize(128, kmeans=1, dither=Image.Dither.NONE), "png", optimize=True)
-    photo = _encoded(colours, "jpeg", quality=85, optimize=True)
+    photo = _encoded(colours, "jpeg", quality=80, optimize=True)
     if len(photo) < 0.85 * len(few):
         return "image/jpeg", photo
     return "image/png", few if len(few) < len(png) else png
