@@ -117,8 +117,8 @@ def _compare_ranges(by_conv: torch.Tensor, by_dense: torch.Tensor) -> None:
     if first > second:
         wrong(f"conv rates matter more, {first:.2f} against {second:.2f}? Look at the order in the keys")
     else:
-        said = f"worst / best = {first:.2f} by the conv rate, {second:.2f} by the dense rate"
-        right(f"{said} (claim: the dense one matters more): too long a step only lengthens a filter")
+        said = f"worst / best ≈ {first:.2f} by the conv rate, ≈ {second:.2f} by the dense rate"
+        right(f"{said}, which matters more: too long a step only lengthens a filter")
 
 
 def three_groups(groups: Any, losses: Mapping[str, Sequence[float]] | None) -> None:
@@ -156,4 +156,4 @@ def _seeds(losses: Mapping[str, Sequence[float]]) -> None:
         so = (
             "further apart than seeds are: more seeds may confirm it" if apart else "no difference to be seen"
         )
-        right(f"three / two = {ratio:.2f}, seed / seed up to {spread:.2f} (claim: at least 1): {so}")
+        right(f"three / two ≈ {ratio:.2f}, seed / seed up to ≈ {spread:.2f}: {so}")

@@ -115,7 +115,7 @@ def tanh_family(family: Any, ratio: Any) -> None:
 
 
 def _behind(ratio: float) -> None:
-    said = f"learned / Nesterov = {ratio:.2f}"
+    said = f"learned / Nesterov ≈ {ratio:.2f}"
     if ratio < 0.5:
         wrong(f"{said} is too low: is it the other way round, or Nesterov's rate far from the best?")
     elif ratio < 1:

@@ -110,8 +110,8 @@ def trade(answer: Mapping[float, tuple[float, float]]) -> None:
         wrong("from the smallest to the largest alpha content must fall and style rise: spread alpha wider, "
               "and leave beta, gamma and the seed as they are")  # fmt: skip
     else:
-        right(f"content {content[0]:.2f} to {content[-1]:.2f}, style {style[0]:.3f} to {style[-1]:.3f}: "
-              "one is bought with the other")  # fmt: skip
+        said = f"content ≈ {content[0]:.2f} to ≈ {content[-1]:.2f}"
+        right(f"{said}, style ≈ {style[0]:.3f} to ≈ {style[-1]:.3f}: one is bought with the other")
 
 
 def own_style(style: Any, ends: Mapping[str, float] | None) -> None:
@@ -148,4 +148,4 @@ def _painted(ends: Mapping[str, float], style: str) -> None:
         wrong("so far ahead of Adam? Try other rates for it, a factor of two up and down")
     else:
         how = "level with" if abs(learned / adam - 1) < 0.02 else "above" if learned > adam else "below"
-        right(f"{style}: the learned rule ends {how} Adam, at {learned:.0f} against {adam:.0f} (claim: open)")
+        right(f"{style}: the learned rule ends {how} Adam, at ≈ {learned:.0f} against ≈ {adam:.0f}")
