@@ -1,6 +1,7 @@
 """The book's figures: one colour for each optimizer, in every chapter."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -98,6 +99,25 @@ def rate_curves(tuned: Mapping[str, Tuned], ax: Axes | None = None) -> Axes:
     low = min(float(result.values.min()) for result in tuned.values())
     ax.set(xlabel="learning rate", ylabel="loss", xscale="log", yscale="log", ylim=(low / 2, low * 100))
     ax.legend(frameon=False)
+    return ax
+
+
+def recorded(test: Mapping[str, Any], ax: Axes | None = None, *, over: str | None = None) -> Axes:
+    """The curves that a card recorded in one of its tests, with 95 % intervals over tasks.
+
+    With `over`, each mean curve over that of the rule with this name, without intervals.
+    """
+    ax = _axes(ax)
+    curves = dict(test["curves"])
+    steps = curves.pop("steps")
+    base = [1.0] * len(steps) if over is None else curves[over]["mean"]
+    for name, curve in curves.items():
+        mean = [value / one for value, one in zip(curve["mean"], base, strict=True)]
+        ax.plot(steps, mean, label=name, color=colour(name))
+        if over is None:
+            ax.fill_between(steps, curve["low"], curve["high"], color=colour(name), alpha=0.2, lw=0)
+    ax.set(xlabel="step", ylabel="loss" if over is None else f"loss / {over}'s")
+    ax.set_yscale("log" if over is None else "linear")
     return ax
 
 

@@ -2,8 +2,10 @@
 
 import copy
 import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +21,7 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -247,13 +250,35 @@ def test_notebook_is_recorded(name: str) -> None:
     assert (ROOT / f"{name}.ipynb").stat().st_size <= 600_000
 
 
+def encoded(picture: Image.Image) -> str:
+    file = BytesIO()
+    picture.save(file, "png")
+    return b64encode(file.getvalue()).decode()
+
+
+def test_a_picture_is_recorded_in_its_lightest_form() -> None:
+    """A plot as PNG with few colours, a photograph as JPEG, and neither changed by a second recording."""
+    plot = Image.new("RGB", (200, 200), "white")
+    plot.paste("blue", (50, 50, 90, 90))
+    kind, picture = record.lightest(encoded(plot))
+    assert kind == "image/png"
+    assert record.lightest(picture) == (kind, picture)
+    shades = Image.effect_noise((200, 200), 40).resize((400, 400), Image.Resampling.BICUBIC)
+    photo = Image.merge("RGB", [shades, shades.rotate(90), shades.rotate(180)])
+    kind, picture = record.lightest(encoded(photo))
+    assert kind == "image/jpeg"
+    back = Image.open(BytesIO(b64decode(picture)))
+    assert back.format == "JPEG"
+    assert back.size == photo.size
+
+
 @each_notebook
 def test_notebook_is_clean(name: str) -> None:
     for cell in cells(name, "code"):
         assert len(cell.source.splitlines()) <= 25, cell.source
         assert not BAD_HABITS.search(cell.source), cell.source
         assert not UNSTABLE.search(cell.source + texts(cell)), cell.source
-        if any("image/png" in out.get("data", {}) for out in cell.outputs):
+        if any({"image/png", "image/jpeg"} & set(out.get("data", {})) for out in cell.outputs):
             assert cell.metadata.get("mystnb", {}).get("image", {}).get("alt"), cell.source
     for cell in cells(name, "markdown"):
         assert not MYST.search(cell.source), cell.source

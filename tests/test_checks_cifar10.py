@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import torch
-from answers import RIGHT, WAITING, table
+from answers import RIGHT, WAITING, said, table
 
 from l2l_lite import pictures, zoo
 from l2l_lite.checks import cifar10 as check
@@ -47,6 +47,13 @@ def photographs(answer: Any) -> None:
     check.two_photographs(*answer())
 
 
+def three(answer: Any) -> None:
+    """The check of three groups and of what they were measured to bring."""
+    check.three_groups(*answer())
+
+
+LOSSES = {"two": [1.5, 1.7], "three": [1.4, 1.6]}
+
 CASES = [
     (check.counted, {"conv": 14_000, "dense": 8_650}, RIGHT),
     (check.counted, None, WAITING),
@@ -64,6 +71,7 @@ CASES = [
     (check.statistics, None, WAITING),
     (check.statistics, "a", "trifle"),
     (check.statistics, "c", "guarantees"),
+    (check.statistics, "d", "constants"),
     (photographs, lambda: (family(), pair()), RIGHT),
     (photographs, lambda: (None, None), WAITING),
     (photographs, lambda: (family(), None), WAITING),
@@ -79,11 +87,22 @@ CASES = [
     (check.two_rates, {(0.1, 0.1): 2.0}, "three rates"),
     (check.two_rates, rates(1, 1, top=0.04), "factor of ten"),
     (check.two_rates, rates(conv=1, dense=0.1), "order"),
-    (check.three_groups, groups(1_200, 12_800, 8_650), RIGHT),
-    (check.three_groups, None, WAITING),
-    (check.three_groups, parameter_groups(conv_net()), "three groups"),
-    (check.three_groups, groups(1_200, 12_800, 8_554), "96 coordinates"),
-    (check.three_groups, groups(1_200, 12_800, 8_651), "two groups"),
+    (three, lambda: (groups(1_200, 12_800, 8_650), LOSSES), RIGHT),
+    (three, lambda: (None, None), WAITING),
+    (three, lambda: (groups(1_200, 12_800, 8_650), None), WAITING),
+    (three, lambda: (parameter_groups(conv_net()), LOSSES), "three groups"),
+    (three, lambda: (groups(1_200, 12_800, 8_554), LOSSES), "96 coordinates"),
+    (three, lambda: (groups(1_200, 12_800, 8_651), LOSSES), "two groups"),
+    (three, lambda: (groups(1_200, 12_800, 8_650), {"two": [1.5], "three": [1.4]}), "one meta-seed"),
+    (three, lambda: (groups(1_200, 12_800, 8_650), {"two": [1.5, 2.3], "three": [1, 1]}), "plateau"),
+    (three, lambda: (groups(1_200, 12_800, 8_650), {2: [1.5, 1.6], 3: [1, 1]}), "names"),
 ]
 
 test_answers = table(CASES)
+
+
+def test_a_difference_is_held_against_that_between_seeds() -> None:
+    every = groups(1_200, 12_800, 8_650)
+    assert "no difference" in said(lambda losses: check.three_groups(every, losses), LOSSES)
+    far = {"two": [1.5, 1.6], "three": [1.0, 1.1]}
+    assert "further apart" in said(lambda losses: check.three_groups(every, losses), far)

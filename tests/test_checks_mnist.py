@@ -29,11 +29,18 @@ def family(**network: Any) -> Classifier:
     return Classifier(partial(mlp, **network), digits8())  # the check looks at the network alone
 
 
+def tanh(answer: Any) -> None:
+    """The check of a family and of what was measured on it."""
+    check.tanh_family(*answer())
+
+
 CASES = [
-    (check.plateau, math.log(10), RIGHT),
-    (check.plateau, None, WAITING),
-    (check.plateau, 1, "natural"),
-    (check.plateau, 0.1, "probability"),
+    (check.frequencies, 0.5 * math.log(2) + 0.5 * math.log(18), RIGHT),
+    (check.frequencies, None, WAITING),
+    (check.frequencies, 2.303, "equally frequent"),
+    (check.frequencies, 1.445, "half of a ninth"),
+    (check.frequencies, 2.585, "natural"),
+    (check.frequencies, 0.693, "two digits"),
     (check.memory, 80 * 15_910, RIGHT),
     (check.memory, None, WAITING),
     (check.memory, 80, "one coordinate"),
@@ -44,11 +51,19 @@ CASES = [
     (check.ahead_until, last_lead, "leads again"),
     (check.ahead_until, from_step_zero, "from step 1 on"),
     (check.ahead_until, lambda learned, baseline: 2, "behind from step 1"),
-    (check.tanh_family, family(activation=nn.Tanh), RIGHT),
-    (check.tanh_family, None, WAITING),
-    (check.tanh_family, mlp(), "Classifier"),
-    (check.tanh_family, family(), "Tanh"),
-    (check.tanh_family, family(hidden=40, activation=nn.Tanh), "coordinates"),
+    (check.prediction, "b", RIGHT),
+    (check.prediction, None, WAITING),
+    (check.prediction, "a", "too long"),
+    (check.prediction, "c", "saturates"),
+    (tanh, lambda: (family(activation=nn.Tanh), 1.57), RIGHT),
+    (tanh, lambda: (None, None), WAITING),
+    (tanh, lambda: (family(activation=nn.Tanh), None), WAITING),
+    (tanh, lambda: (mlp(), 1.57), "Classifier"),
+    (tanh, lambda: (family(), 1.57), "Tanh"),
+    (tanh, lambda: (family(hidden=40, activation=nn.Tanh), 1.57), "coordinates"),
+    (tanh, lambda: (family(activation=nn.Tanh), 0.3), "other way round"),
+    (tanh, lambda: (family(activation=nn.Tanh), 0.9), "further down"),
+    (tanh, lambda: (family(activation=nn.Tanh), 4.0), "too high"),
     (check.step_length, {1.0: 0.5, 0.3: 0.2, 0.1: 0.3}, RIGHT),
     (check.step_length, None, WAITING),
     (check.step_length, {0.3: 0.2}, "at least three"),

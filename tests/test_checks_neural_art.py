@@ -1,5 +1,7 @@
 """The checks on neural art: a tick for the solution, silence for the stub, a reason for a wrong answer."""
 
+from typing import Any
+
 import torch
 from answers import RIGHT, WAITING, stub, table
 from torch import Tensor
@@ -40,6 +42,14 @@ def length(problem: Problem) -> Tensor:
 
 checkers = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).float().expand(3, -1, -1)
 
+
+def painted(answer: Any) -> None:
+    """The check of a style and of the losses with it; styles are made when the test runs."""
+    check.own_style(*answer())
+
+
+ENDS = {"learned": 65.2, "Adam": 65.0}
+
 CASES = [
     (check.coordinates, 49_152, RIGHT),
     (check.coordinates, None, WAITING),
@@ -63,14 +73,24 @@ CASES = [
     (check.trade, {12: (1.0, 0.1)}, "three"),
     (check.trade, {3: (0.01, 1.0), 12: (0.05, 0.9), 50: (0.2, 0.6)}, "content loss first"),
     (check.trade, {3: (1.0, 0.2), 12: (0.9, 0.1), 50: (0.6, 0.05)}, "spread"),
-    (check.own_style, checkers, RIGHT),
-    (check.own_style, None, WAITING),
-    (check.own_style, "holiday.jpg", "tensor"),
-    (check.own_style, checkers[:, :8], "24"),
-    (check.own_style, 255 * checkers, "255"),
-    (check.own_style, torch.ones(3, 32, 32, dtype=torch.uint8), "flat"),
-    (check.own_style, torch.full((3, 32, 32), 0.5), "flat"),
-    (check.own_style, styles.strokes(), "of the chapter"),
+    (check.pixels, "b", RIGHT),
+    (check.pixels, None, WAITING),
+    (check.pixels, "a", "neighbours"),
+    (check.pixels, "c", "all edges"),
+    (check.pixels, "e", "choose one"),
+    (painted, lambda: (checkers, ENDS), RIGHT),
+    (painted, lambda: (None, None), WAITING),
+    (painted, lambda: (checkers, None), WAITING),
+    (painted, lambda: ("holiday.jpg", ENDS), "tensor"),
+    (painted, lambda: (checkers[:, :8], ENDS), "24"),
+    (painted, lambda: (255 * checkers, ENDS), "255"),
+    (painted, lambda: (torch.ones(3, 32, 32, dtype=torch.uint8), ENDS), "flat"),
+    (painted, lambda: (torch.full((3, 32, 32), 0.5), ENDS), "flat"),
+    (painted, lambda: (styles.strokes(), ENDS), "of the chapter"),
+    (painted, lambda: (checkers, {"learned": 65.0}), "two losses"),
+    (painted, lambda: (checkers, {"learned": 65.0, "Adam": 120.0}), "below its start"),
+    (painted, lambda: (checkers, {"learned": 65.0, "Adam": 90.0}), "other rates"),
+    (painted, lambda: (checkers, {"learned": float("nan"), "Adam": 90.0}), RIGHT),
 ]
 
 test_answers = table(CASES)

@@ -65,6 +65,8 @@ CASES = [
     (check.survives, "c", RIGHT),
     (check.survives, None, WAITING),
     (check.survives, "a", "gates"),
+    (check.survives, "b", "tuned there"),
+    (check.survives, "d", "fitted"),
     (check.mirrored, Signed, RIGHT),
     (check.mirrored, stub, WAITING),
     (check.mirrored, lambda rule: rule, "itself"),

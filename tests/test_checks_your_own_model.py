@@ -1,7 +1,6 @@
 """The checks on one's own model: a tick for the solution, silence for a stub, a reason for an error."""
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -103,15 +102,16 @@ def everything(model: Any, rule: Any) -> Any:
 
 ADAM = torch.linspace(2, 0.1, 100)
 CASES = [
-    (check.memory, 80, RIGHT),
-    (check.memory, None, WAITING),
-    (check.memory, 2, "Adam"),
-    (check.memory, 40, "two values"),
-    (check.memory, 5301, "φ"),
-    (check.plateau, math.log(100), RIGHT),
-    (check.plateau, None, WAITING),
-    (check.plateau, 2.303, "ten classes"),
-    (check.plateau, 6.644, "bits"),
+    (check.batch, 1767, RIGHT),
+    (check.batch, None, WAITING),
+    (check.batch, 5301, "backward pass too"),
+    (check.batch, 2650, "forward pass comes before"),
+    (check.batch, 883.5, "a product and a sum"),
+    (check.hiding, "a", RIGHT),
+    (check.hiding, None, WAITING),
+    (check.hiding, "b", "bias"),
+    (check.hiding, "c", "worse"),
+    (check.hiding, "d", "first step is safe"),
     (check.slower, last_layer, RIGHT),
     (check.slower, lambda model, rule: None, WAITING),
     (check.slower, first_layer, "first layer"),

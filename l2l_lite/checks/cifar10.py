@@ -1,6 +1,6 @@
 """Checks for the exercises on CIFAR-10."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -117,22 +117,43 @@ def _compare_ranges(by_conv: torch.Tensor, by_dense: torch.Tensor) -> None:
     if first > second:
         wrong(f"conv rates matter more, {first:.2f} against {second:.2f}? Look at the order in the keys")
     else:
-        said = f"worst / best = {first:.2f} by the conv rate, {second:.2f} by the dense rate"
-        right(f"{said} (claim: the dense one matters more): too long a step only lengthens a filter")
+        said = f"worst / best ≈ {first:.2f} by the conv rate, ≈ {second:.2f} by the dense rate"
+        right(f"{said}, which matters more: too long a step only lengthens a filter")
 
 
-def three_groups(answer: Any) -> None:
-    """Three groups that hold every coordinate once."""
-    if missing(answer, "a dictionary from the names of three groups to their indices"):
+def three_groups(groups: Any, losses: Mapping[str, Sequence[float]] | None) -> None:
+    """Three groups that hold every coordinate once, and what they bring beside two, seed by seed."""
+    if missing(groups, "a dictionary from the names of three groups to their indices"):
         return
-    if not isinstance(answer, Mapping) or len(answer) != 3 or not all(map(len, answer.values())):
+    if not isinstance(groups, Mapping) or len(groups) != 3 or not all(map(len, groups.values())):
         wrong("that is not a dictionary of three groups, each with some indices")
         return
-    every = torch.cat([torch.as_tensor(index) for index in answer.values()]).sort().values
+    every = torch.cat([torch.as_tensor(index) for index in groups.values()]).sort().values
     dim = sum(SIZES.values())
     if len(every) < dim:
         wrong(f"{dim - len(every):,} coordinates have no group: the scales and shifts of batch norm?")
     elif not torch.equal(every, torch.arange(dim)):
         wrong("some coordinate is in two groups, or is none of this network")
+    elif not missing(losses, "losses of two and of three groups, {'two': [...], 'three': [...]}"):
+        assert losses is not None
+        _seeds(losses)
+
+
+def _seeds(losses: Mapping[str, Sequence[float]]) -> None:
+    """Whether three groups differ from two by more than meta-seeds differ among themselves."""
+    if set(losses) != {"two", "three"}:
+        wrong("the names are 'two' and 'three', each with a list of losses")
+        return
+    two, three = (torch.tensor([float(loss) for loss in losses[name]]) for name in ("two", "three"))
+    if min(len(two), len(three)) < 2:
+        wrong("one meta-seed of each says nothing: at least two are needed to see how far they differ")
+    elif max(two.max(), three.max()) > 2.2:
+        wrong("some loss is at the plateau, log 10 or above: more trajectories, or a smaller output scale")
     else:
-        right(" + ".join(f"{len(index):,} {name}" for name, index in answer.items()) + f" = {dim:,}")
+        ratio = float(three.mean() / two.mean())
+        spread = max(float(values.max() / values.min()) for values in (two, three))
+        apart = max(ratio, 1 / ratio) > spread
+        so = (
+            "further apart than seeds are: more seeds may confirm it" if apart else "no difference to be seen"
+        )
+        right(f"three / two ≈ {ratio:.2f}, seed / seed up to ≈ {spread:.2f}: {so}")

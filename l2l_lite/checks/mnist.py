@@ -1,19 +1,60 @@
 """Checks for the exercises on MNIST."""
 
+import math
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from l2l_lite.checks import missing, recurring, right, wrong
+from l2l_lite.checks import choice, missing, number, right, wrong
+from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import Classifier, mlp
 
 DIM = sum(parameter.numel() for parameter in mlp().parameters())
 
-plateau = partial(recurring.plateau, classes=10)
-memory = partial(recurring.memory, coordinates=DIM, of="one network")
+
+def frequencies(answer: Any) -> None:
+    """The entropy of labels of which half are zeros, and the rest equally the nine others."""
+    half = 0.5 * math.log(2)
+    number(
+        answer,
+        half + 0.5 * math.log(18),
+        what="the cross-entropy of a network that knows the frequencies alone",
+        why="half of the images cost log 2, the others log 18; a loss that stays there has learned how often "
+        "each digit comes, and nothing about the images",
+        hints={
+            math.log(
+                10
+            ): "that is for ten equally frequent digits; here it pays to say zero half of the time",
+            half + 0.5 * math.log(9): "each of the nine others has the probability 1/18, half of a ninth",
+            half: "that is what the zeros contribute; the other half of the images costs something too",
+            0.5 * math.log2(36): "that is in bits; PyTorch's cross-entropy takes the natural logarithm",
+            math.log(2): "that would be right for two digits, each half of the images",
+        },
+    )
+
+
+def memory(answer: Any) -> None:
+    """Hidden and cell values of both layers of the LSTM rule, for every coordinate."""
+    rule = LSTMRule()
+    one = sum(tensor.numel() for cell in rule.init(torch.zeros(1)) for tensor in cell)
+    number(
+        answer,
+        one * DIM,
+        what="how many numbers the rule's state holds for one network",
+        why=f"two layers of 20 units, each unit with a hidden and a cell value; Adam keeps {2 * DIM:,}",
+        tolerance=1e-6,
+        hints={
+            sum(weight.numel() for weight in rule.parameters()): "these are the weights φ, one set shared by "
+            "all coordinates; the state is not shared",
+            2 * DIM: "that is Adam's memory, two running means; count the LSTM's state",
+            one * DIM // 2: "that is half of it: there are two layers, and each unit remembers two "
+            "values, the hidden one and the cell's",
+            one * DIM // 4: "that is a quarter of it: there are two layers, and cell values",
+            one: "that is for one coordinate; every coordinate has its own copy",
+        },
+    )
 
 
 def ahead_until(answer: Callable[[Tensor, Tensor], int]) -> None:
@@ -38,24 +79,51 @@ def ahead_until(answer: Callable[[Tensor, Tensor], int]) -> None:
         right("2: caught at step 3. A later lead does not count, for nobody knows when to stop")
 
 
-def tanh_family(answer: Any) -> None:
-    """MNIST with tanh units, all else as before."""
-    if missing(answer, "a Classifier whose networks have tanh units"):
+def prediction(answer: Any) -> None:
+    """The rule trains tanh networks, and stays behind."""
+    choice(
+        answer,
+        "b",
+        what="what you expect of the rule on tanh networks, a letter",
+        why={
+            "a": "a tanh unit saturates too, but its slope at zero is four times a sigmoid's, and the steps "
+            "that were learned on sigmoids are too long for it",
+            "b": "a tanh unit is bounded as a sigmoid is, so nothing is thrown far; but it is steeper",
+            "c": "ReLU is unbounded, so a step that is too long is not forgiven; tanh saturates",
+        },
+    )
+
+
+def tanh_family(family: Any, ratio: Any) -> None:
+    """MNIST with tanh units, all else as before; there the rule's loss is above tuned Nesterov's."""
+    if missing(family, "a Classifier whose networks have tanh units"):
         return
-    if not isinstance(answer, Classifier):
-        wrong(f"a family is a Classifier, not {type(answer).__name__}")
+    if not isinstance(family, Classifier):
+        wrong(f"a family is a Classifier, not {type(family).__name__}")
         return
-    network = answer.make_model()
+    network = family.make_model()
     dim = sum(parameter.numel() for parameter in network.parameters())
     kinds = {type(module) for module in network.modules()}
     if nn.Tanh not in kinds:
         wrong("the network has no Tanh: hand the class nn.Tanh to mlp, as its activation")
     elif dim != DIM:
         wrong(f"the network has {dim:,} coordinates, but 784-20-10 has {DIM:,}")
-    elif answer.theta0_std != 0.1:
+    elif family.theta0_std != 0.1:
         wrong("leave theta0_std as it is, else two things change at once")
+    elif not missing(ratio, "the rule's summed loss over that of tuned Nesterov"):
+        _behind(float(ratio))
+
+
+def _behind(ratio: float) -> None:
+    said = f"learned / Nesterov ≈ {ratio:.2f}"
+    if ratio < 0.5:
+        wrong(f"{said} is too low: is it the other way round, or Nesterov's rate far from the best?")
+    elif ratio < 1:
+        wrong(f"{said}: a tuned Nesterov is ahead here; let its grid of rates reach further down")
+    elif ratio < 2.5:
+        right(f"{said}: the rule trains tanh networks, and a tuned rule with momentum does it better")
     else:
-        right("the same network but for its activation")
+        wrong(f"{said} is too high: take the zoo's rule as it is, and the sum of the losses of 100 steps")
 
 
 def step_length(answer: Mapping[float, float]) -> None:

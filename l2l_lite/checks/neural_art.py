@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, right, same, wrong
 from l2l_lite.data import digits8
 from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import Classifier, Problem, Quadratic, mlp
@@ -49,7 +49,21 @@ def shuffled(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
             "the Gram matrix has changed: move every channel in the same way, and leave the channels in order"
         )
     else:
-        right("style cannot tell the two apart, content can; pixels shuffled before the filters change both")
+        right("a mean over places does not know their order: style cannot tell the two apart, content can")
+
+
+def pixels(answer: Any) -> None:
+    """Shuffled pixels are noise, which filters answer everywhere."""
+    choice(
+        answer,
+        "b",
+        what="what you expect of the Gram matrices when pixels are shuffled, a letter",
+        why={
+            "a": "that holds for places of the maps; a filter looks at neighbours, and these are others now",
+            "b": "neighbours have nothing in common any more, so every filter answers strongly everywhere",
+            "c": "smooth areas are gone, not edges: noise is all edges",
+        },
+    )
 
 
 def noise(answer: Callable[[Problem], Any]) -> None:
@@ -96,23 +110,42 @@ def trade(answer: Mapping[float, tuple[float, float]]) -> None:
         wrong("from the smallest to the largest alpha content must fall and style rise: spread alpha wider, "
               "and leave beta, gamma and the seed as they are")  # fmt: skip
     else:
-        right(f"content {content[0]:.2f} to {content[-1]:.2f}, style {style[0]:.3f} to {style[-1]:.3f}: "
-              "one is bought with the other")  # fmt: skip
+        said = f"content ≈ {content[0]:.2f} to ≈ {content[-1]:.2f}"
+        right(f"{said}, style ≈ {style[0]:.3f} to ≈ {style[-1]:.3f}: one is bought with the other")
 
 
-def own_style(answer: Any) -> None:
-    """A picture that is not one of the two styles of the chapter."""
-    if missing(answer, "a picture [3, height, width] with values in [0, 1]"):
+def own_style(style: Any, ends: Mapping[str, float] | None) -> None:
+    """A picture that is not one of the two styles of the chapter, and how two rules paint with it."""
+    if missing(style, "a picture [3, height, width] with values in [0, 1]"):
         return
-    if not isinstance(answer, Tensor) or answer.dim() != 3 or len(answer) != 3:
+    if not isinstance(style, Tensor) or style.dim() != 3 or len(style) != 3:
         wrong("a style is a tensor [3, height, width]; pictures.picture makes one from a file or an array")
-    elif min(answer.shape[1:]) < 24:
-        wrong(f"{answer.shape[1]}×{answer.shape[2]} is too small: the largest filters need 24 pixels or more")
-    elif not (answer.min() >= 0 and answer.max() <= 1):
+    elif min(style.shape[1:]) < 24:
+        wrong(f"{style.shape[1]}×{style.shape[2]} is too small: the largest filters need 24 pixels or more")
+    elif not (style.min() >= 0 and style.max() <= 1):
         wrong("values must lie between 0 and 1: divide bytes by 255, or clamp what you draw")
-    elif answer.float().std() < 0.01:
+    elif style.float().std() < 0.01:
         wrong("this style is one flat colour: filters of zero mean see nothing in it")
-    elif any(answer.shape == one.shape and same(answer.float(), one) for one in (strokes(), woodcut())):
+    elif any(style.shape == one.shape and same(style.float(), one) for one in (strokes(), woodcut())):
         wrong("that is a style of the chapter; choose another one")
+    elif not missing(ends, "the losses after 64 steps, {'learned': ..., 'Adam': ...}"):
+        assert ends is not None
+        _painted(
+            ends, f"a style of {style.shape[1]}×{style.shape[2]} pixels that no rule has been trained on"
+        )
+
+
+def _painted(ends: Mapping[str, float], style: str) -> None:
+    if set(ends) != {"learned", "Adam"}:
+        wrong("two losses are asked for, under the names 'learned' and 'Adam'")
+        return
+    learned, adam = float(ends["learned"]), float(ends["Adam"])
+    if not learned < 200:  # twice the start, or no number at all
+        right(f"{style}, and one on which the learned rule fails: look at the sizes of its gradients")
+    elif not adam < 100:
+        wrong("Adam has not brought the loss below its start, 100: tune its rate")
+    elif learned < 0.8 * adam:
+        wrong("so far ahead of Adam? Try other rates for it, a factor of two up and down")
     else:
-        right(f"a style of {answer.shape[1]}×{answer.shape[2]} pixels that no rule has been trained on")
+        how = "level with" if abs(learned / adam - 1) < 0.02 else "above" if learned > adam else "below"
+        right(f"{style}: the learned rule ends {how} Adam, at ≈ {learned:.0f} against ≈ {adam:.0f}")

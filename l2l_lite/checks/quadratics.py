@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, right, same, wrong
 from l2l_lite.evaluation import final_loss, ratio
 from l2l_lite.problems import Quadratic
 from l2l_lite.problems.quadratic import QuadraticProblem
@@ -15,19 +15,20 @@ from l2l_lite.rules import Adam, Nesterov
 from l2l_lite.trajectory import optimize
 
 
-def loss_at_zero(answer: Any) -> None:
-    """E f(0) = E ‖y‖², one for each coordinate."""
+def loss_at_ones(answer: Any) -> None:
+    """E ‖Wθ - y‖² at θ = (1, …, 1): a variance of dim + 1 for each entry."""
     dim = Quadratic().dim
     number(
         answer,
-        dim,
-        what="the expected loss at θ = 0",
-        why="at zero the loss is ‖y‖², and each of its entries contributes its variance, one",
+        dim * (dim + 1),
+        what="the expected loss at θ = (1, …, 1)",
+        why=f"each of the {dim} entries of Wθ - y has the variance {dim} + 1, and the loss sums squares",
         hints={
-            1: "that is one coordinate; the loss is a sum over all of them, not a mean",
-            dim**2: "that counts the entries of W, but at θ = 0 the matrix does not matter",
-            2 * dim: "Wθ adds nothing at θ = 0, so only y counts",
-            0: "θ = 0 is not the minimiser: f(0) is ‖y‖²",
+            dim: "that is the loss at θ = 0; here Wθ adds to it",
+            dim**2: "that is Wθ alone; y has a variance too, and variances add",
+            dim + 1: "that is one entry of Wθ - y; the loss is a sum over all of them, not a mean",
+            2 * dim: "an entry of Wθ is a sum of ten numbers, so its variance is ten, not one",
+            dim * (dim - 1): "variances add, even where one number is subtracted from another",
         },
     )
 
@@ -60,7 +61,9 @@ def unpaired(answer: Callable[[Tensor, Tensor], tuple[float, float]]) -> None:
         return
     low, high = (float(end) for end in found)
     width = (high - low) / (paired.high - paired.low)
-    if not low < paired.value < high:
+    if low > high:
+        wrong("the first end is above the second: hand over the lower one first")
+    elif not low < paired.value < high:
         wrong(f"[{low:.3g}, {high:.3g}] does not hold the ratio of means, {paired.value:.3g}")
     elif width < 1.1:
         wrong("as narrow as the paired interval: draw an independent index for the baseline")
@@ -93,6 +96,21 @@ def steeper(answer: Callable[[QuadraticProblem, float], QuadraticProblem]) -> No
         wrong("the factor is squared in the loss: multiply W and y by its root")
     else:
         wrong("the losses do not all grow by the factor: scale W and y alike, else the minimisers move")
+
+
+def unmoved(answer: Any) -> None:
+    """Adam divides the size of its gradients out."""
+    choice(
+        answer,
+        "b",
+        what="which rule you expect to go the same way, a letter",
+        why={
+            "a": "its step is the rate times the gradient, so all are a hundred times as long: it diverges",
+            "b": "it divides by the size of the gradient, so every step is the same: no other rule here does",
+            "c": "it is fed gradients of a size that meta-training never showed it, and takes other steps",
+            "d": "one of them divides by the size of its gradients, so it cannot see the factor",
+        },
+    )
 
 
 def meta_rates(answer: Mapping[float, float]) -> None:

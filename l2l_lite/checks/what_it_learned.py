@@ -133,9 +133,9 @@ def distilled(rule: Any) -> None:
     problem = Quadratic().sample(tasks=128, seed=77)
     rules = (rule, nesterov, zoo.load("quadratic"))
     ours, hand_made, lstm = (float(summed_loss(optimize(r, problem, 100).losses).mean()) for r in rules)
-    lead = f"summed loss {ours:.0f}; tuned Nesterov {hand_made:.0f}, the LSTM {lstm:.0f}"
+    lead = f"summed loss ≈ {ours:.0f}; tuned Nesterov ≈ {hand_made:.0f}, the LSTM ≈ {lstm:.0f}"
     if ours < hand_made:
         share = (hand_made - ours) / (hand_made - lstm)
-        right(f"{lead}: the formula has {share:.0%} of the lead (claim: some of it)")
+        right(f"{lead}: the formula has ≈ {share:.0%} of the lead")
     else:
         wrong(f"{lead}: compress large gradients before they are averaged, and tune the rate")

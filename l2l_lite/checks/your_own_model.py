@@ -2,20 +2,49 @@
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import missing, recurring, right, wrong
+from l2l_lite.checks import choice, missing, number, right, wrong
 from l2l_lite.learned import LSTMRule
 from l2l_lite.problems import check_family
 from l2l_lite.rules import UpdateRule
 from l2l_lite.torch_optim import TorchOptimizer
 
-memory = partial(recurring.memory, coordinates=1, of="one parameter")
-plateau = partial(recurring.plateau, classes=100)
+
+def batch(answer: Any) -> None:
+    """Two operations for each of φ's weights, against six for each example."""
+    phi = sum(weight.numel() for weight in LSTMRule().parameters())
+    number(
+        answer,
+        2 * phi / 6,
+        what="the number of examples at which a step costs as much as the gradient",
+        why="so many examples share one step; on a smaller minibatch the rule costs more than the gradient",
+        hints={
+            phi: "that counts the forward pass alone; a gradient takes a backward pass too, twice as dear",
+            2 * phi / 4: "that counts the backward pass alone; the forward pass comes before it",
+            phi / 6: "each weight of φ costs two operations, a product and a sum",
+            2 * phi: "so much costs a step for each parameter; divide by what an example costs",
+            12 * phi: "divide by the six operations of an example, do not multiply",
+        },
+    )
+
+
+def hiding(answer: Any) -> None:
+    """With one tensor its columns are the first ones."""
+    choice(
+        answer,
+        "a",
+        what="the network on which the bug cannot be seen, a letter",
+        why={
+            "a": "the first columns are those of its only tensor, so a test needs at least two tensors",
+            "b": "the bias reads the first columns, which are those of the weights, and overwrites them",
+            "c": "equal sizes make it worse: the second matrix overwrites the whole memory of the first",
+            "d": "only the first step is safe, for the memory is zero then; the second reads what is wrong",
+        },
+    )
 
 
 def slower(answer: Callable[[torch.nn.Sequential, UpdateRule], Any]) -> None:
