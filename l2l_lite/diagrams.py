@@ -1,4 +1,7 @@
-"""The drawings of the book's first chapter: a race, the two loops, ratios to a rival, and the history."""
+"""The drawings of the book's first chapter: a race, the two loops, ratios to a rival, and the history.
+
+Runs and rules are drawn in `graphs`.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 from torch import Tensor
 
-from l2l_lite import plots
+from l2l_lite import graphs, plots
 
 WIDTH = 5.0  # inches: on a phone a letter of 10 points then still has 9 pixels
 LEARNED, HAND = plots.COLOURS["learned"], plots.COLOURS["GD"]
@@ -30,12 +33,12 @@ WORDS = {
     "outer": "outer loop: meta-training changes φ",
     "inner": "inner loop: training changes θ",
     "problem": "problem\n$f(θ)$",
-    "rule": "update\nrule $m$\nwith φ",
+    "rule": "update\nrule\nwith φ",
     "gradient": "gradient ∇",
     "step": "step $g$:  θ ← θ + $g$",
     "losses": "losses",
-    "sum": "their sum\n$L(φ)$",
-    "update": "meta-gradient\n$dL/dφ$",
+    "sum": "their sum\n$\\mathcal{L}(φ)$",
+    "update": "meta-gradient\n$d\\mathcal{L}/dφ$",
 }
 
 # Works as `references.bib` names them, with their years, and what they added.
@@ -74,11 +77,11 @@ def race(test: Mapping[str, Any], seed: str = "0") -> Axes:
     for name, height in zip(sorted(ends, key=lambda name: ends[name]), heights, strict=True):
         weight = "bold" if name == "learned" else "normal"
         ax.text(steps[-1] + 2, math.exp(height), name, color=plots.colour(name), va="center", weight=weight)
-    rival, last = test["final"]["best_baseline"], steps[-1]
+    last = steps[-1]
     target, soon = test["reach"]["loss"], test["reach"]["learned"][seed]
     ax.plot([soon, last], [target, target], color="0.2", lw=1, ls=":")
     ax.annotate(
-        f"{rival}'s last loss\nafter {soon} steps", (soon, target), (0.22 * last, 0.66 * target),
+        f"learned: there\nafter {soon} steps", (soon, target), (0.22 * last, 0.66 * target),
         ha="center", va="center", arrowprops={"arrowstyle": "-|>", "color": "0.2", "shrinkB": 0},
     )  # fmt: skip
     ax.set(xlabel="step", ylabel="training loss", yscale="log", xlim=(0, last), ylim=(0.17, 2.7))
@@ -89,7 +92,7 @@ def race(test: Mapping[str, Any], seed: str = "0") -> Axes:
 
 def two_loops(labels: Mapping[str, str] = WORDS) -> Axes:
     """The inner loop inside the outer one; `labels` may say other things than `WORDS` in `PLACES`."""
-    ax = _canvas(4.7, (0, 10), (0, 9))
+    ax = graphs.canvas(WIDTH, 4.7, (0, 10), (0, 9))
     _box(ax, (0.15, 0.15), 9.7, 8.7, LEARNED, "#FDF1E8")
     _box(ax, (0.6, 0.55), 8.8, 4.85, HAND, "#E8F2F9")
     _arrow(ax, (3.4, 3.7), (6.3, 3.7), HAND, -0.25)  # the rule reads the gradient
@@ -143,7 +146,7 @@ def _ratio_axes(rows: Mapping[str, Any], low: float, high: float) -> Axes:
 
 def history() -> Axes:
     """Sixty years of update rules, downwards: on the left those written by hand, on the right the learned."""
-    ax = _canvas(6.6, (0, 10), (2031, 1955))
+    ax = graphs.canvas(WIDTH, 6.6, (0, 10), (2031, 1955))
     ax.plot([4.4, 4.4], [1960, 2028], color="0.6", lw=1, zorder=0)
     ax.text(4, 1960, "↑ Cauchy 1847", ha="right", va="center")
     _column(ax, "written by hand", WRITTEN, -0.4, HAND)
@@ -176,18 +179,13 @@ def spread(values: Sequence[float], heights: Sequence[float]) -> list[float]:
     return moved
 
 
-def _canvas(height: float, x: tuple[float, float], y: tuple[float, float]) -> Axes:
-    _, ax = plt.subplots(figsize=(WIDTH, height), layout="constrained")
-    ax.set(xlim=x, ylim=y)
-    ax.set_axis_off()
-    return ax
-
-
 def _box(ax: Axes, corner: tuple[float, float], width: float, height: float, edge: str, face: str) -> None:
     style = "round,pad=0,rounding_size=0.3"
     ax.add_patch(FancyBboxPatch(corner, width, height, boxstyle=style, fc=face, ec=edge, lw=1.5))
 
 
 def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float], hue: str, bend: float) -> None:
-    style = {"arrowstyle": "-|>", "color": hue, "lw": 1.5, "connectionstyle": f"arc3,rad={bend}"}
-    ax.annotate("", end, start, arrowprops=style | {"mutation_scale": 16})
+    shape = f"arc3,rad={bend}"
+    graphs.arrow(
+        ax, start, end, color=hue, lw=1.5, mutation_scale=16, shrinkA=2, shrinkB=2, connectionstyle=shape
+    )

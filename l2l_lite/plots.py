@@ -31,17 +31,19 @@ OTHERS = ("#332288", "#999933", "#888888", "#661100")
 
 def style() -> None:
     """Give this notebook's figures the book's width and letters, which a phone still shows 9 pixels high."""
-    plt.rcParams |= {
-        "figure.figsize": (6, 3.4),
-        "figure.constrained_layout.use": True,
-        "font.size": 11.5,
-        "axes.titlesize": "medium",
-        "axes.prop_cycle": cycler(color=OTHERS),
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "legend.frameon": False,
-        "legend.fontsize": 11,
-    }
+    plt.rcParams.update(
+        {
+            "figure.figsize": (6, 3.4),
+            "figure.constrained_layout.use": True,
+            "font.size": 11.5,
+            "axes.titlesize": "medium",
+            "axes.prop_cycle": cycler(color=OTHERS),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+            "legend.fontsize": 11,
+        }
+    )
 
 
 def colour(name: str) -> str | None:

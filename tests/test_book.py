@@ -185,9 +185,9 @@ def test_joined_pages_link_to_each_other() -> None:
     inward = [link for link in links if link.startswith("#")]
     assert f"#--{CHAPTERS[0]}" in inward
     assert not [link for link in inward if link[1:] not in ids]
-    files = [link for link in links if link and not urlsplit(link).scheme and link not in inward]
-    assert files
-    assert not [link for link in files if not (HTML / urlsplit(link).path).is_file()]
+    assert not [link for link in links if not urlsplit(link).scheme and link not in inward]
+    assert whole.title is not None
+    assert whole.title.get_text() == soup(html(TOC["root"])).title.get_text()
 
 
 # The notebooks, as files
@@ -310,6 +310,14 @@ def test_solutions_can_be_left_out(name: str) -> None:
     assert any("### BEGIN SOLUTION" in cell.source for cell in cells(name, "code"))
     stripped = student.without_solutions(copy.deepcopy(notebook(name)))
     assert not [cell for cell in stripped.cells if re.search("(BEGIN|END) SOLUTION", cell.source)]
+
+
+@each_chapter
+def test_the_student_edition_does_not_speak_of_solutions(name: str) -> None:
+    assert "solutions/" in str(notebook(name))
+    stripped = student.without_solutions(copy.deepcopy(notebook(name)))
+    texts = [cell.source for cell in stripped.cells if cell.cell_type == "markdown"]
+    assert not [text for text in texts if re.search(r"[Ss]olutions\b.* (are|stand)\b|solutions/", text)]
 
 
 @each_notebook

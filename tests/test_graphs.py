@@ -13,7 +13,7 @@ def no_figures_left() -> Iterator[None]:
     plt.switch_backend("agg")
     before = plt.rcParams.copy()
     yield
-    plt.rcParams |= before
+    plt.rcParams.update(before)
     plt.close("all")
 
 

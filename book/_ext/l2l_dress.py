@@ -11,9 +11,6 @@ PRINTED = re.compile(
 )
 VERDICT = re.compile(r"(?<=<p>)(\(?([✓≈✗?○=])\)?) <strong>(.*?)</strong>")
 PICTURE = re.compile(r'<img [^>]*src="([^"]*_images/[^"]*)"[^>]*/?>')
-OUTPUT = re.compile(
-    r'(?:<div class="cell_output docutils container">|<figure ).*?(?=</div>|<figcaption|</figure>)', re.DOTALL
-)
 
 
 def hide_markers(body: str) -> str:
@@ -44,7 +41,7 @@ def _line(line: re.Match[str]) -> str:
 def enlarge_figures(body: str) -> str:
     """Make each figure a link to its picture, which a phone then shows as large as fingers want it."""
     link = r'<a class="l2l-figure" href="\1" title="Open the picture">\g<0></a>'
-    return OUTPUT.sub(lambda output: PICTURE.sub(link, output[0]), body)
+    return PICTURE.sub(link, body)
 
 
 def dress(body: str) -> str:

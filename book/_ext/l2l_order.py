@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from html import escape
 from pathlib import PurePosixPath
 
 from docutils import nodes
@@ -120,7 +121,7 @@ def place(app: Sphinx, page: str, doctree: nodes.document) -> str:
             chapter = _link(app, page, twin(page), chapter)
         return f'<p class="l2l-line">Solutions to {chapter}</p>\n'
     if number(page) is None:
-        return f'<p class="l2l-line">{here}</p>\n'
+        return f'<p class="l2l-line">{escape(here)}</p>\n'
     crumbs = "".join(_crumb(app, page, caption, pages, here) for caption, pages in by_part.items())
     time = f"{reading_minutes(doctree)} minutes to read"
     run = run_time(doctree.astext())
@@ -136,11 +137,11 @@ def _crumb(app: Sphinx, page: str, caption: str, pages: list[str], here: str) ->
     if is_solution(pages[0]) or all(number(one) is None for one in pages):
         return ""
     current = ' aria-current="true"' if caption == here else ""
-    return f"<li{current}>{_link(app, page, pages[0], caption)}</li>"
+    return f"<li{current}>{_link(app, page, pages[0], escape(caption))}</li>"
 
 
 def _link(app: Sphinx, page: str, target: str, text: str, anchor: str = "") -> str:
-    """A link from one page to another."""
+    """A link from one page to another, around a piece of HTML."""
     uri = app.builder.get_relative_uri(page, target)
     return f'<a href="{uri}{anchor}">{text}</a>'
 
@@ -156,9 +157,9 @@ def link_twin(app: Sphinx, page: str, body: str) -> str:
         name, anchor = heading["name"], heading["anchor"]
         if name == "Exercises" and not is_solution(page):
             link = _link(app, page, other, "All solutions")
-        elif name.startswith("Exercise ") and anchor in anchors:
+        elif (one := re.match(r"Exercise (\d+)", name)) and anchor in anchors:
             what = "Exercise" if is_solution(page) else "Solution"
-            which = f'<span class="visually-hidden"> {name.split()[1].strip(":")}</span>'
+            which = f'<span class="visually-hidden"> {one[1]}</span>'
             link = _link(app, page, other, what + which, anchor)
         else:
             return heading[0]

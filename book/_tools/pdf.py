@@ -24,9 +24,9 @@ FRAME = """\
 """
 
 
-def pages(root: Path = ROOT) -> list[str]:
+def pages() -> list[str]:
     """The book's pages in order."""
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     return [toc["root"], *(entry["file"] for part in toc.get("parts", []) for entry in part["chapters"])]
 
 
@@ -52,6 +52,9 @@ def article(page: str, pages: list[str]) -> tuple[Tag, Tag]:
     found, head = soup.select_one("article.bd-article"), soup.head
     if found is None or head is None:
         sys.exit(f"{page} has no article")
+    for link in found.select("a[href]"):
+        if not str(link["href"]).startswith(("#", "http:", "https:", "mailto:")):
+            link.unwrap()  # on paper a link to a file would name a folder of this machine
     for tag in found.select("[id]"):
         tag["id"] = f"{tag['id']}--{page}"
     found["id"] = f"--{page}"
@@ -61,8 +64,10 @@ def article(page: str, pages: list[str]) -> tuple[Tag, Tag]:
 def joined(pages: list[str]) -> str:
     """One page of all articles, with links between them."""
     both = [article(page, pages) for page in pages]
-    # A page without formulas has not asked for MathJax: take the longest head.
-    head = max((head for head, _ in both), key=lambda head: len(str(head)))
+    # A page without formulas has not asked for MathJax.
+    head = next((head for head, _ in both if "mathjax" in str(head).lower()), both[0][0])
+    if head.title and both[0][0].title:
+        head.title.string = both[0][0].title.get_text()
     for script in head.select("script"):
         if "mathjax" not in str(script).lower():
             script.decompose()  # the theme's scripts want its side bars, and choose a colour mode
@@ -91,12 +96,14 @@ def main() -> None:
     """Join, print, and leave only the PDF."""
     source, target = HTML / "_print.html", ROOT / "_build" / "book.pdf"
     source.write_text(joined(pages()), encoding="utf-8")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
-        view = browser.new_page(color_scheme="light")
-        view.set_default_timeout(600_000)
-        print_page(view, source, target)
-    source.unlink()
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
+            view = browser.new_page(color_scheme="light")
+            view.set_default_timeout(600_000)
+            print_page(view, source, target)
+    finally:
+        source.unlink()
     print(f"The book on paper: {target}")
 
 

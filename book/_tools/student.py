@@ -13,13 +13,14 @@ ROOT = Path(__file__).resolve().parents[2]
 EDITION = ROOT / "_build" / "student"
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?^[ \t]*### END SOLUTION", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[([^\]]*)\]\((?:\./)?solutions/[^)]*\)")
+WHERE = re.compile(r" ?The \[solutions\]\(solutions/[^)]*\) stand on a page of their own\.")
 
 
 def without_solutions(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """Empty the marked blocks, with the outputs they gave, and unlink the solutions."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = LINK.sub(r"\1", cell.source)
+            cell.source = LINK.sub(r"\1", WHERE.sub("", cell.source))
         elif SOLUTION.search(cell.source):
             cell.source = SOLUTION.sub(r"\1...  # your answer", cell.source)
             cell.outputs, cell.execution_count = [], None
