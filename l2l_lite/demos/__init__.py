@@ -83,8 +83,8 @@ def race(
     if "learned" in rules:
         settings["learned"] = _lstm(learned)
     alt = (
-        "Five paths from one start over the contours of a curved valley, and their losses over 40 steps: "
-        "the learned LSTM arrives with the smallest loss."
+        "Five paths from one start over the contours of a curved valley; the learned LSTM ends nearest the "
+        "star."
     )
     return Demo("race", "race", alt, settings, look_for)
 
@@ -95,7 +95,7 @@ def descent(*, start: tuple[float, float] | None = None, steps: int = 20) -> Dem
     The limit 2/L is marked on the slider.
     """
     settings = _settings(["aligned"], ["GD"], start, steps) | {"limit": True}
-    alt = "Gradient descent zigzags into a narrow bowl; a mark on the slider shows the limit 2/L."
+    alt = "Gradient descent zigzags from one side of a narrow bowl to the other, down to its minimum."
     look_for = (
         "<b>The limit.</b> Move the learning rate slowly over the mark 2/L: below it the steep direction "
         "shrinks at every step, above it grows.",
@@ -124,7 +124,7 @@ def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
             "sign": "#999933",
         },
     }
-    alt = "Two charts over the gradient: its size and sign as the rule sees them, and the step that it takes."
+    alt = "The steps of a learned LSTM, of Adam and of an untrained LSTM, over the gradient."
     look_for = (
         "<b>Two features.</b> Above e⁻¹⁰, about 5·10⁻⁵, the size is logarithmic and the sign is plain. "
         "Below, the size stays at −1 and the sign fades to zero.",
