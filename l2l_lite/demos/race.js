@@ -1,7 +1,7 @@
 // A landscape with a start that the reader drags, the paths of the rules, and their losses.
 
 l2lDemos.race ??= (({ core, draw }) => {
-  const { names, superscript, signed, show, within, fill, el, svg, line, dots, drag, arrows } = draw;
+  const { names, superscript, signed, show, within, fill, el, number, svg, line, dots, drag, arrows } = draw;
 
   const scenes = {
     rosenbrock: { label: "Curved valley", slider: "Steepness of the walls", amount: 2, range: [1, 20, 0.5],
@@ -75,7 +75,7 @@ l2lDemos.race ??= (({ core, draw }) => {
   }
 
   function lane(name, colour) {
-    const label = names[name] || name, value = el("output"), loss = el("output");
+    const label = names[name] || name, value = number(), loss = number();
     const slider = el("input", { type: "range", min: LOW, max: HIGH, step: 0.025,
       "aria-label": `Learning rate, ${label}` });
     const rate = name === "learned" ? el("em", {}, "none to set") : el("span", { class: "groove" }, slider);
@@ -123,9 +123,9 @@ l2lDemos.race ??= (({ core, draw }) => {
       "aria-hidden": "true" }, axes, inner);
 
     const choice = chooser(landscapes);
-    const dial = el("input", { type: "range" }), dialName = el("span"), dialValue = el("output");
+    const dial = el("input", { type: "range" }), dialName = el("span"), dialValue = number();
     const time = el("input", { type: "range", "aria-label": "Step of the race" });
-    const clock = el("output"), verdict = el("p"), news = el("p", { class: "quiet", "aria-live": "polite" });
+    const clock = number(), verdict = el("p"), news = el("p", { class: "quiet", "aria-live": "polite" });
     const go = el("button", { type: "button", class: "go" }, several ? "▶ Race" : "▶ Run");
     const best = el("button", { type: "button" }, `Best rate${several ? "s" : ""} from here`);
     const longer = el("button", { type: "button", class: "longer" });
@@ -266,7 +266,8 @@ l2lDemos.race ??= (({ core, draw }) => {
         part.loss.textContent = show(part.now);
       }
       const least = Math.min(...settings.rules.map(name => parts[name].now));
-      for (const { node, now } of Object.values(parts)) node.classList.toggle("first", now === least);
+      for (const { node, now } of Object.values(parts))
+        node.classList.toggle("first", now === least && now < Infinity);
       cursor.setAttribute("d", `M${ACROSS * t / steps} 0v${DOWN}`);
       time.value = whole;
       clock.textContent = `step ${whole}`;
