@@ -4,11 +4,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import chromium
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
+from demo import ShowDemo
+from docutils.parsers.rst import DirectiveError
+from docutils.statemachine import StringList
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 from torch import Tensor
 
@@ -422,6 +426,20 @@ def test_settings_say_what_is_shown() -> None:
 def test_errors_speak(arguments: tuple, learned: str, says: str) -> None:
     with pytest.raises(ValueError, match=re.escape(says)):
         l2l.demos.race(*arguments, learned=learned)
+
+
+def test_features_that_the_page_does_not_know_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = l2l.LSTMRule(preprocess=lambda grad: grad[..., None])
+    monkeypatch.setattr(l2l.zoo, "load", lambda name: rule)
+    with pytest.raises(ValueError, match="identity and log_and_sign, but 'mnist' sees"):
+        l2l.demos.response()
+
+
+def test_a_page_that_asks_for_no_demo_is_told() -> None:
+    directive = ShowDemo("demo", ["Demo"], {}, StringList(), 1, 0, "", None, Mock())
+    with pytest.raises(DirectiveError) as error:
+        directive.run()
+    assert error.value.msg == "there is no demo 'Demo'; there are race, descent, response"
 
 
 def test_noise_is_normal() -> None:

@@ -19,6 +19,7 @@ from l2l_lite.naming import describe
 __all__ = ["LANDSCAPES", "Demo", "descent", "race", "response"]
 
 RULES = ("GD", "Momentum", "RMSProp", "Adam", "learned")
+FEATURES = ("identity", "log_and_sign")  # of `core.js`
 # What the zoo's rule `quadratic` does from the first start, from 64 others, and elsewhere.
 IN_THE_VALLEY = (
     "<b>Nobody sets a rate for the learned LSTM.</b> It has been trained on random bowls only, and it "
@@ -168,9 +169,11 @@ def _lstm(name: str) -> dict[str, Any]:
     rule = zoo.load(name)
     if not isinstance(rule, LSTMRule):
         raise ValueError(f"the page can run the paper's LSTM alone, but {name!r} is a {type(rule).__name__}")
+    if (seen := describe(rule.preprocess)) not in FEATURES:
+        raise ValueError(f"the page knows the features {' and '.join(FEATURES)}, but {name!r} sees {seen}")
     weights = torch.cat([weight.flatten() for weight in rule.state_dict().values()])
     return {
-        "preprocess": describe(rule.preprocess),
+        "preprocess": seen,
         "hidden": [cell.hidden_size for cell in rule.cells],
         "scale": rule.scale,
         "weights": base64.b64encode(weights.numpy().astype("<f4").tobytes()).decode(),
@@ -194,9 +197,9 @@ def _lean(script: str) -> str:
 
 
 def _text(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _picture(name: str) -> str:
-    data = files(__package__).joinpath(f"{name}.webp").read_bytes()
+    data = files(__name__).joinpath(f"{name}.webp").read_bytes()
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
