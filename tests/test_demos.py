@@ -1,6 +1,5 @@
 """The demos compute what PyTorch computes, and a reader can start them by mouse and by keyboard."""
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,12 @@ from axe_playwright_python.sync_playwright import Axe
 from demo import ShowDemo
 from docutils.parsers.rst import DirectiveError
 from docutils.statemachine import StringList
+from landscapes import LANDSCAPES, Landscape, normals, uniforms
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 from torch import Tensor
 
 import l2l_lite as l2l
-from l2l_lite.demos import LANDSCAPES, Demo
-from l2l_lite.demos.landscapes import Landscape, normals, uniforms
+from l2l_lite.demos import Demo
 
 FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response")}
@@ -125,7 +124,7 @@ RUN = """([name, lstm, lr, landscape, amount, start, steps]) => {
 def test_the_page_computes_what_torch_computes(shown: Page, name: str, landscape: str) -> None:
     """Every rule on every landscape, and both kinds of features: positions and losses of 100 steps."""
     lr, here = 0.02, problem(landscape)
-    lstm = None if name in RULES else l2l.demos.race(learned=name).settings["learned"]
+    lstm = None if name in RULES else l2l.demos.response(name).settings["learned"]
     path, losses = follow(rule(name, lr), here, 100)
     arguments = [name, lstm, lr, landscape, here.amount, here.theta0[0].tolist(), 100]
     run = shown.evaluate(RUN, arguments)
@@ -402,30 +401,13 @@ def test_without_scripts_a_picture_and_the_words_remain(name: str) -> None:
     without = re.sub(r"<(script|style)>.*?</\1>", "", demo._repr_html_(), flags=re.DOTALL)
     assert demo.alt in without
     assert 'src="data:image/webp;base64,' in without
+    assert repr(demo) == f"Demo({name!r})"
     assert len(demo.look_for) == without.count("<li>") == 3
 
 
-def test_settings_say_what_is_shown() -> None:
-    demo = l2l.demos.race("saddle", ("Adam", "learned"), start=(1.0, 0.5), steps=20)
-    settings = json.loads(json.dumps(demo.settings))
-    assert settings["landscapes"][0] == "saddle"
-    assert settings["start"] == [1.0, 0.5]
-    assert settings["colours"] == {name: l2l.plots.COLOURS[name] for name in ("Adam", "learned")}
-    assert repr(demo) == "Demo('race')"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "learned", "says"),
-    [
-        (("hill",), "quadratic", "no landscape 'hill'"),
-        (("saddle", ("Lion",)), "quadratic", "it was given"),
-        (("saddle", ()), "quadratic", "it was given"),
-        (("saddle",), "general", "'general' is a ScaleFree"),
-    ],
-)
-def test_errors_speak(arguments: tuple, learned: str, says: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(says)):
-        l2l.demos.race(*arguments, learned=learned)
+def test_a_rule_that_is_no_lstm_is_refused() -> None:
+    with pytest.raises(ValueError, match="'general' is a ScaleFree"):
+        l2l.demos.response("general")
 
 
 def test_features_that_the_page_does_not_know_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

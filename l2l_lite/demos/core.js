@@ -1,4 +1,4 @@
-// What a demo computes: the landscapes, the rules and the runs of l2l_lite, in double precision.
+// What a demo computes: landscapes, and the rules and the runs of l2l_lite, in double precision.
 // tests/test_demos.py holds every rule on every landscape to the numbers of PyTorch.
 
 const core = (() => {

@@ -186,12 +186,12 @@ l2lDemos.race ??= (({ core, draw }) => {
     // What follows from a change
 
     function choose(name) {
-      const scene = scenes[name], first = name === settings.landscapes[0];
+      const scene = scenes[name];
       choice.querySelector(`[value=${name}]`).checked = true;
       [dial.min, dial.max, dial.step] = scene.range;
       dial.value = amount = scene.amount;
       dialName.textContent = scene.slider;
-      start = first && settings.start || scene.start;
+      start = scene.start;
       shape();
       rates = tuned();
       rerun();
