@@ -105,9 +105,9 @@ def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
         "colours": {
             "learned": plots.COLOURS["learned"],
             "Adam": plots.COLOURS["Adam"],
-            "untrained": "#7F7F7F",
+            "untrained": plots.OTHERS[2],
             "size": "var(--ink)",
-            "sign": "#999933",
+            "sign": plots.OTHERS[1],
         },
     }
     alt = "The steps of a learned LSTM, of Adam and of an untrained LSTM, over the gradient."
