@@ -279,6 +279,8 @@ def test_controls_change_the_race(fresh: Shown) -> None:
     demo.get_by_role("button", name="100 steps").click()
     assert demo.locator(".time .value").inner_text() == "step 100"
     seen.append(drawn(page, "Adam"))
+    demo.get_by_role("button", name="40 steps").click()
+    assert demo.locator(".time .value").inner_text() == "step 40"
     for scene in ("Bowl", "Saddle", "Noisy bowl"):
         demo.get_by_text(scene, exact=True).click()
         seen.append(drawn(page, "Adam"))

@@ -154,8 +154,8 @@ def _script(name: str) -> str:
 
 
 def _lean(script: str) -> str:
-    """A script or a style without indentation, comments of whole lines, and breaks that nothing needs."""
-    bare = re.sub(r"^ *((//|/\*).*)?\n|^ +", "", script, flags=re.MULTILINE)
+    """A script or a style without indentation, comments, and breaks that nothing needs."""
+    bare = re.sub(r"^ *((//|/\*).*)?\n|^ +| +// .*$", "", script, flags=re.MULTILINE)
     return re.sub(r"(?<=[;,{(\[])\n", "", bare)
 
 
