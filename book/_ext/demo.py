@@ -8,6 +8,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from l2l_lite import demos
 
+DEMOS = {demo.__name__: demo for demo in (demos.race, demos.descent, demos.response)}
+
 
 class ShowDemo(SphinxDirective):
     """The HTML that a notebook would show for `l2l.demos.<name>()`."""
@@ -15,9 +17,12 @@ class ShowDemo(SphinxDirective):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
+        name = self.arguments[0]
+        if name not in DEMOS:
+            raise self.error(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
         for file in Path(demos.__file__).parent.glob("*.*"):
             self.env.note_dependency(str(file))  # a page is built anew when the demo changes
-        return [nodes.raw("", getattr(demos, self.arguments[0])()._repr_html_(), format="html")]
+        return [nodes.raw("", DEMOS[name]()._repr_html_(), format="html")]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,4 +1,4 @@
-"""Demos that run in a page without a kernel: races of update rules over landscapes that a reader starts."""
+"""Demos that run in a page without a kernel: update rules on landscapes, and what they see of a gradient."""
 
 import base64
 import html
@@ -12,25 +12,12 @@ from typing import Any
 import torch
 
 from l2l_lite import plots, zoo
-from l2l_lite.demos.landscapes import LANDSCAPES
 from l2l_lite.learned import LSTMRule
 from l2l_lite.naming import describe
 
-__all__ = ["LANDSCAPES", "Demo", "descent", "race", "response"]
+__all__ = ["Demo", "descent", "race", "response"]
 
-RULES = ("GD", "Momentum", "RMSProp", "Adam", "learned")
-# What the zoo's rule `quadratic` does from the first start, from 64 others, and elsewhere.
-IN_THE_VALLEY = (
-    "<b>Nobody sets a rate for the learned LSTM.</b> It has been trained on random bowls only, and it "
-    "follows this curved valley all the same. The four others begin with their best rate of a grid, found "
-    "for this very start.",
-    "<b>Drag the start.</b> A rate that is the best from one place may be wrong from the next: of 64 starts "
-    "all over the map, Momentum is lost from 32. The learned rule's median loss is 8·10⁻⁴ there, and that "
-    "of the best of the others, Adam, 0.03.",
-    "<b>Find where it loses.</b> Over 100 steps Momentum and Adam pass it. On the bowl one well-chosen rate "
-    "beats it. On the noisy bowl it follows the noise, which it never met in training. Make the walls of "
-    "the valley ten times as steep, and it is thrown about.",
-)
+FEATURES = ("identity", "log_and_sign")  # of `core.js`
 
 
 @dataclass(frozen=True)
@@ -51,51 +38,50 @@ class Demo:
 
     def _repr_html_(self) -> str:
         settings = json.dumps(self.settings, sort_keys=True).replace("&", "&amp;").replace("'", "&#39;")
+        notes = "".join(f"<li>{note}</li>" for note in self.look_for)
         return (
             f"<style>{_lean(_text('style.css'))}</style>"
             f"<div class='l2l-demo' data-script='{self.script}' data-settings='{settings}'>"
             f"<div class='stage'>"
             f'<img alt="{html.escape(self.alt)}" src="{_picture(self.name)}"></div>'
-            f"{_notes(self.look_for)}</div>"
+            f'<div class="notes"><p><b>What to look for</b></p><ol>{notes}</ol></div></div>'
             f"<script>{_script(self.script)}</script>"
         )
 
 
-def race(
-    landscape: str = "rosenbrock",
-    rules: Sequence[str] = RULES,
-    *,
-    learned: str = "quadratic",
-    start: tuple[float, float] | None = None,
-    steps: int = 40,
-    look_for: Sequence[str] = IN_THE_VALLEY,
-) -> Demo:
-    """A race of rules from a start that the reader drags, on `landscape` first and then on any.
+def race() -> Demo:
+    """A race of five rules from a start that the reader drags, in a curved valley first and then elsewhere.
 
-    `rules` are some of GD, Momentum, RMSProp, Adam and learned, which is the LSTM of that name in the zoo.
-    The others begin with the best learning rate of a grid for this race. `look_for` is what stands beneath,
-    true of the default. Raises ValueError for an unknown name, and for a rule of the zoo that is no
-    `LSTMRule`.
+    The hand-made rules begin with the best learning rate of a grid; the learned one is the zoo's `quadratic`.
     """
-    _check(landscape, rules)
-    others = [name for name in LANDSCAPES if name not in (landscape, "aligned")]
-    settings = _settings([landscape, *others], rules, start, steps)
-    if "learned" in rules:
-        settings["learned"] = _lstm(learned)
+    rules = ("GD", "Momentum", "RMSProp", "Adam", "learned")
+    settings = _settings(("rosenbrock", "quadratic", "saddle", "noisy"), rules, steps=40)
     alt = (
-        "Five paths from one start over the contours of a curved valley, and their losses over 40 steps: "
-        "the learned LSTM arrives with the smallest loss."
+        "Five paths from one start over the contours of a curved valley; the learned LSTM ends nearest the "
+        "star."
     )
-    return Demo("race", "race", alt, settings, look_for)
+    # What the zoo's rule does from the first start, from 64 others, and elsewhere.
+    look_for = (
+        "<b>Nobody sets a rate for the learned LSTM.</b> It has been trained on random bowls only, and it "
+        "follows this curved valley all the same. The four others begin with their best rate of a grid, "
+        "found for this very start.",
+        "<b>Drag the start.</b> A rate that is the best from one place may be wrong from the next: of 64 "
+        "starts all over the map, Momentum is lost from 32. The learned rule's median loss is 8·10⁻⁴ there, "
+        "and that of the best of the others, Adam, 0.03.",
+        "<b>Find where it loses.</b> Over 100 steps Momentum and Adam pass it. On the bowl one well-chosen "
+        "rate beats it. On the noisy bowl it follows the noise, which it never met in training. Make the "
+        "walls of the valley ten times as steep, and it is thrown about.",
+    )
+    return Demo("race", "race", alt, settings | {"learned": _lstm("quadratic")}, look_for)
 
 
-def descent(*, start: tuple[float, float] | None = None, steps: int = 20) -> Demo:
+def descent() -> Demo:
     """Gradient descent in a bowl of curvatures 1 and L, with sliders for the learning rate and L.
 
     The limit 2/L is marked on the slider.
     """
-    settings = _settings(["aligned"], ["GD"], start, steps) | {"limit": True}
-    alt = "Gradient descent zigzags into a narrow bowl; a mark on the slider shows the limit 2/L."
+    settings = _settings(("aligned",), ("GD",), steps=20) | {"limit": True}
+    alt = "Gradient descent zigzags from one side of a narrow bowl to the other, down to its minimum."
     look_for = (
         "<b>The limit.</b> Move the learning rate slowly over the mark 2/L: below it the steep direction "
         "shrinks at every step, above it grows.",
@@ -119,12 +105,12 @@ def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
         "colours": {
             "learned": plots.COLOURS["learned"],
             "Adam": plots.COLOURS["Adam"],
-            "untrained": "#7F7F7F",
+            "untrained": plots.OTHERS[2],
             "size": "var(--ink)",
-            "sign": "#999933",
+            "sign": plots.OTHERS[1],
         },
     }
-    alt = "Two charts over the gradient: its size and sign as the rule sees them, and the step that it takes."
+    alt = "The steps of a learned LSTM, of Adam and of an untrained LSTM, over the gradient."
     look_for = (
         "<b>Two features.</b> Above e⁻¹⁰, about 5·10⁻⁵, the size is logarithmic and the sign is plain. "
         "Below, the size stays at −1 and the sign fades to zero.",
@@ -136,31 +122,9 @@ def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
     return Demo("response", "response", alt, settings, look_for)
 
 
-def _notes(look_for: Sequence[str]) -> str:
-    if not look_for:
-        return ""
-    items = "".join(f"<li>{note}</li>" for note in look_for)
-    return f'<div class="notes"><p><b>What to look for</b></p><ol>{items}</ol></div>'
-
-
-def _check(landscape: str, rules: Sequence[str]) -> None:
-    if landscape not in LANDSCAPES:
-        raise ValueError(f"there is no landscape {landscape!r}; there are {', '.join(LANDSCAPES)}")
-    unknown = [name for name in rules if name not in RULES]
-    if unknown or not rules:
-        raise ValueError(f"the race knows the rules {', '.join(RULES)}, but it was given {tuple(rules)}")
-
-
-def _settings(
-    landscapes: Sequence[str], rules: Sequence[str], start: tuple[float, float] | None, steps: int
-) -> dict[str, Any]:
-    return {
-        "landscapes": list(landscapes),
-        "rules": list(rules),
-        "start": start,
-        "steps": steps,
-        "colours": {name: plots.COLOURS[name] for name in rules},
-    }
+def _settings(landscapes: Sequence[str], rules: Sequence[str], *, steps: int) -> dict[str, Any]:
+    colours = {name: plots.COLOURS[name] for name in rules}
+    return {"landscapes": landscapes, "rules": rules, "steps": steps, "colours": colours}
 
 
 def _lstm(name: str) -> dict[str, Any]:
@@ -168,9 +132,11 @@ def _lstm(name: str) -> dict[str, Any]:
     rule = zoo.load(name)
     if not isinstance(rule, LSTMRule):
         raise ValueError(f"the page can run the paper's LSTM alone, but {name!r} is a {type(rule).__name__}")
+    if (seen := describe(rule.preprocess)) not in FEATURES:
+        raise ValueError(f"the page knows the features {' and '.join(FEATURES)}, but {name!r} sees {seen}")
     weights = torch.cat([weight.flatten() for weight in rule.state_dict().values()])
     return {
-        "preprocess": describe(rule.preprocess),
+        "preprocess": seen,
         "hidden": [cell.hidden_size for cell in rule.cells],
         "scale": rule.scale,
         "weights": base64.b64encode(weights.numpy().astype("<f4").tobytes()).decode(),
@@ -188,15 +154,15 @@ def _script(name: str) -> str:
 
 
 def _lean(script: str) -> str:
-    """A script or a style without indentation, comments of whole lines, and breaks that nothing needs."""
-    bare = re.sub(r"^ *((//|/\*).*)?\n|^ +", "", script, flags=re.MULTILINE)
+    """A script or a style without indentation, comments, and breaks that nothing needs."""
+    bare = re.sub(r"^ *((//|/\*).*)?\n|^ +| +// .*$", "", script, flags=re.MULTILINE)
     return re.sub(r"(?<=[;,{(\[])\n", "", bare)
 
 
 def _text(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _picture(name: str) -> str:
-    data = files(__package__).joinpath(f"{name}.webp").read_bytes()
+    data = files(__name__).joinpath(f"{name}.webp").read_bytes()
     return f"data:image/webp;base64,{base64.b64encode(data).decode()}"

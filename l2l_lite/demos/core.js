@@ -1,4 +1,4 @@
-// What a demo computes: the landscapes, the rules and the runs of l2l_lite, in double precision.
+// What a demo computes: landscapes, and the rules and the runs of l2l_lite, in double precision.
 // tests/test_demos.py holds every rule on every landscape to the numbers of PyTorch.
 
 const core = (() => {
@@ -176,11 +176,11 @@ const core = (() => {
   // The learning rate, of four to a decade, with the smallest last loss.
   function tune(make, landscape, start, steps) {
     const grid = Array.from({ length: 15 }, (_, k) => 10 ** (k / 4 - 3));
-    const last = lr => {
+    const last = grid.map(lr => {
       const { losses, lost } = run(make(lr), landscape, start, steps);
       return lost ? Infinity : losses[steps];
-    };
-    return grid.reduce((best, lr) => last(lr) < last(best) ? lr : best);
+    });
+    return grid[last.indexOf(Math.min(...last))];
   }
 
   return { landscapes, rules, features, lstm, run, tune };

@@ -26,6 +26,8 @@ const draw = (() => {
   const svg = (tag, attributes = {}, ...children) =>
     fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 
+  const number = () => el("span", { class: "value" }); // an <output> would be announced at every frame
+
   const write = point => point.map(x => x.toFixed(1)).join(" ");
   const line = points => `M${points.map(write).join("L")}`;
   const dots = points => points.map(point => `M${write(point)}h0`).join("");
@@ -49,5 +51,5 @@ const draw = (() => {
     handle.onkeyup = event => keys[event.key] && end();
   }
 
-  return { names, superscript, signed, show, within, fill, el, svg, line, dots, drag, arrows };
+  return { names, superscript, signed, show, within, fill, el, number, svg, line, dots, drag, arrows };
 })();

@@ -1,7 +1,7 @@
 // A landscape with a start that the reader drags, the paths of the rules, and their losses.
 
 l2lDemos.race ??= (({ core, draw }) => {
-  const { names, superscript, signed, show, within, fill, el, svg, line, dots, drag, arrows } = draw;
+  const { names, superscript, signed, show, within, fill, el, number, svg, line, dots, drag, arrows } = draw;
 
   const scenes = {
     rosenbrock: { label: "Curved valley", slider: "Steepness of the walls", amount: 2, range: [1, 20, 0.5],
@@ -75,13 +75,13 @@ l2lDemos.race ??= (({ core, draw }) => {
   }
 
   function lane(name, colour) {
-    const label = names[name] || name, value = el("output"), loss = el("output");
+    const label = names[name] || name, value = number(), loss = number();
     const slider = el("input", { type: "range", min: LOW, max: HIGH, step: 0.025,
       "aria-label": `Learning rate, ${label}` });
     const rate = name === "learned" ? el("em", {}, "none to set") : el("span", { class: "groove" }, slider);
     const node = el("div", { class: "lane", style: `--colour:${colour}` },
       el("span", { class: "name" }, label), rate, value, loss);
-    return { node, slider, value, loss };
+    return { node, label, slider, value, loss };
   }
 
   function chooser(landscapes) {
@@ -106,7 +106,7 @@ l2lDemos.race ??= (({ core, draw }) => {
   }
 
   // All elements, by name, and those that stand on the stage.
-  function view({ landscapes, rules }) {
+  function view({ landscapes, rules, colours }) {
     const several = rules.length > 1;
     const shade = el("canvas"), contours = svg("g", { class: "contours" }), paths = svg("g");
     const goals = svg("g", { class: "goals" });
@@ -123,14 +123,24 @@ l2lDemos.race ??= (({ core, draw }) => {
       "aria-hidden": "true" }, axes, inner);
 
     const choice = chooser(landscapes);
-    const dial = el("input", { type: "range" }), dialName = el("span"), dialValue = el("output");
+    const dial = el("input", { type: "range" }), dialName = el("span"), dialValue = number();
     const time = el("input", { type: "range", "aria-label": "Step of the race" });
-    const clock = el("output"), verdict = el("p"), news = el("p", { class: "quiet", "aria-live": "polite" });
+    const clock = number(), verdict = el("p"), news = el("p", { class: "quiet", "aria-live": "polite" });
     const go = el("button", { type: "button", class: "go" }, several ? "▶ Race" : "▶ Run");
     const best = el("button", { type: "button" }, `Best rate${several ? "s" : ""} from here`);
     const longer = el("button", { type: "button", class: "longer" });
     const table = el("div", { class: "rules" }, el("div", { class: "lane head" },
       el("span"), el("span", {}, "learning rate"), el("span"), el("span", {}, "loss")));
+
+    const parts = {}; // of each rule: its path, its curve, its line in the table
+    for (const name of rules) {
+      const part = parts[name] = lane(name, colours[name]);
+      for (const [where, kind] of [[paths, "path"], [curves, "curve"]]) {
+        part[kind] = trace(name, colours[name]);
+        where.append(part[kind].node);
+      }
+      table.append(part.node);
+    }
 
     const stage = [
       el("div", { class: "top" }, choice, el("label", { class: "dial" }, dialName, dial, dialValue)),
@@ -138,124 +148,111 @@ l2lDemos.race ??= (({ core, draw }) => {
         el("div", {}, map, el("div", { class: "time" }, go, time, clock)),
         el("div", {}, chart, table, best, " ", longer, verdict)),
       news];
-    return { stage, map, shade, contours, paths, goals, handle, hint, axes, curves, cursor, choice, dial,
-      dialName, dialValue, time, clock, go, best, longer, table, verdict, news };
+    return { stage, map, shade, contours, goals, handle, hint, axes, cursor, choice, dial, dialName,
+      dialValue, time, clock, go, best, longer, verdict, news, parts };
   }
 
-  function build(root) {
-    const settings = JSON.parse(root.dataset.settings);
-    const handmade = settings.rules.filter(name => name !== "learned");
-    const learned = settings.learned && core.lstm(settings.learned);
-    const still = matchMedia("(prefers-reduced-motion: reduce)");
-    const { stage, map, shade, contours, paths, goals, handle, hint, axes, curves, cursor, choice, dial,
-      dialName, dialValue, time, clock, go, best, longer, table, verdict, news } = view(settings);
-    const parts = {}; // of each rule: its path, its curve, its line in the table
-    let { steps } = settings, landscape, amount, start, rates, runs, range, frame;
+  // The numbers: what the reader has set, and the runs that follow from it.
+  function contest({ rules, steps, learned }) {
+    const lstm = learned && core.lstm(learned);
+    const each = (keys, what) => Object.fromEntries(keys.map(name => [name, what(name)]));
+    const race = {
+      steps, other: LONG,
+      handmade: rules.filter(name => name !== "learned"),
+      enter(name) {
+        race.name = name;
+        race.start = scenes[name].start;
+        race.shape(scenes[name].amount);
+      },
+      shape(amount) {
+        race.amount = amount;
+        race.landscape = core.landscapes[race.name](amount);
+      },
+      tune() {
+        race.rates = each(race.handmade, name =>
+          core.tune(core.rules[name], race.landscape, race.start, race.steps));
+      },
+      run() {
+        race.runs = each(rules, name => core.run(name === "learned" ? lstm : core.rules[name](race.rates[name]),
+          race.landscape, race.start, race.steps));
+      },
+    };
+    return race;
+  }
 
-    for (const name of settings.rules) {
-      const colour = settings.colours[name], path = trace(name, colour), curve = trace(name, colour);
-      const part = parts[name] = { path, curve, ...lane(name, colour) };
-      part.slider.oninput = () => change(() => { rates[name] = 10 ** part.slider.value; });
-      for (const [event, only] of [["pointerenter", true], ["pointerleave", false]])
-        part.node.addEventListener(event, () => [root, path.node, curve.node].forEach(
-          node => node.classList.toggle("only", only)));
-      paths.append(path.node);
-      curves.append(curve.node);
-      table.append(part.node);
-    }
+  const star = (x, y) => line(Array.from({ length: 10 }, (_, k) => {
+    const radius = k % 2 ? 4 : 10, angle = k * Math.PI / 5;
+    return [x + radius * Math.sin(angle), y - radius * Math.cos(angle)];
+  })) + "Z";
 
-    root.classList.toggle("solo", settings.rules.length === 1);
-    root.querySelector(".stage").replaceChildren(...stage);
+  // The picture of a race, in the elements of its view.
+  function painter(race, { map, shade, contours, goals, handle, hint, axes, cursor, dial, dialName, dialValue,
+    time, clock, longer, verdict, news, parts }) {
+    let range; // of the losses, in powers of ten
 
     // From numbers to places, on the map and in the chart
 
     const place = ([x, y]) => {
-      const [left, right, low, high] = landscape.view;
+      const [left, right, low, high] = race.landscape.view;
       return [(x - left) / (right - left), (high - y) / (high - low)].map(s => SIZE * within(s, -20, 20));
     };
     const point = event => {
-      const box = map.getBoundingClientRect(), [left, right, low, high] = landscape.view;
+      const box = map.getBoundingClientRect(), [left, right, low, high] = race.landscape.view;
       return [left + (right - left) * (event.clientX - box.left) / box.width,
         high - (high - low) * (event.clientY - box.top) / box.height];
     };
     const spot = (loss, t) => {
       const share = (range[1] - Math.log10(loss + 1e-12)) / (range[1] - range[0]);
-      return [ACROSS * t / steps, DOWN * within(share, -0.2, 1.2)];
+      return [ACROSS * t / race.steps, DOWN * within(share, -0.2, 1.2)];
     };
 
-    // What follows from a change
-
-    function choose(name) {
-      const scene = scenes[name], first = name === settings.landscapes[0];
-      choice.querySelector(`[value=${name}]`).checked = true;
+    // The ground, which changes with the landscape alone
+    function ground() {
+      const scene = scenes[race.name], field = heights(race.landscape, 80);
       [dial.min, dial.max, dial.step] = scene.range;
-      dial.value = amount = scene.amount;
+      dial.value = dialValue.textContent = race.amount;
       dialName.textContent = scene.slider;
-      start = first && settings.start || scene.start;
-      shape();
-      rates = tuned();
-      rerun();
-    }
-
-    function shape() {
-      landscape = core.landscapes[choice.querySelector(":checked").value](amount);
-      dialValue.textContent = amount;
-      const field = heights(landscape, 80);
       contours.replaceChildren(...LEVELS.map(level => svg("path", { d: contour(field, level) })));
-      tint(shade, heights(landscape, 160));
-      goals.replaceChildren(...landscape.minima.map(place).map(([x, y]) => svg("path", { d: star(x, y) })));
+      tint(shade, heights(race.landscape, 160));
+      goals.replaceChildren(...race.landscape.minima.map(p => svg("path", { d: star(...place(p)) })));
     }
 
-    const star = (x, y) => line(Array.from({ length: 10 }, (_, k) => {
-      const radius = k % 2 ? 4 : 10, angle = k * Math.PI / 5;
-      return [x + radius * Math.sin(angle), y - radius * Math.cos(angle)];
-    })) + "Z";
-
-    function last(count) {
-      time.max = steps = count;
-      longer.textContent = `${count === LONG ? settings.steps : LONG} steps`;
-    }
-
-    const tuned = () => Object.fromEntries(handmade.map(name =>
-      [name, core.tune(core.rules[name], landscape, start, steps)]));
-
-    function rerun() {
-      const rule = name => name === "learned" ? learned : core.rules[name](rates[name]);
-      runs = Object.fromEntries(settings.rules.map(name =>
-        [name, core.run(rule(name), landscape, start, steps)]));
-      const [x, y] = place(start).map(x => 100 * x / SIZE);
+    // What is the same at every step of a race
+    function prepare() {
+      const { start, rates, steps, landscape } = race, [x, y] = place(start).map(x => 100 * x / SIZE);
       for (const mark of [handle, hint]) mark.style.cssText = `left:${x}%;top:${y}%`;
       handle.setAttribute("aria-label",
         `Start, at ${start.map(signed).join(", ")}. Drag it, or use the arrow keys.`);
-      for (const name of handmade) {
+      for (const name of race.handmade) {
         const { slider, value } = parts[name];
         slider.value = Math.log10(rates[name]);
         slider.setAttribute("aria-valuetext", value.textContent = show(rates[name]));
       }
-      const all = Object.values(runs), power = x => Math.ceil(Math.log10(x + 1e-9));
-      const least = Math.min(...all.map(run => run.losses.at(-1)));
-      const most = Math.max(...all.flatMap(run => run.losses));
+      const all = Object.values(race.runs).map(run => run.losses);
+      const power = x => Math.ceil(Math.log10(x + 1e-9));
+      const least = Math.min(...all.map(losses => losses.at(-1))), most = Math.max(...all.flat());
       const first = Math.max(1, power(landscape.loss(start)));
       range = [within(power(least) - 1, -8, -2), within(power(most), first, first + 2)];
       axes.replaceChildren(...grid(range, steps));
-      if (settings.limit) judge();
+      time.max = steps;
+      longer.textContent = `${race.other} steps`;
     }
 
     // Chapter 1: what the limit 2/L says before the run does.
     function judge() {
-      const lr = rates.GD, edge = 2 / amount, groove = parts.GD.slider.parentNode;
+      const lr = race.rates.GD, edge = 2 / race.amount, groove = parts.GD.slider.parentNode;
       groove.dataset.limit = `2/L = ${show(edge)}`;
       groove.style.setProperty("--limit", within((Math.log10(edge) - LOW) / (HIGH - LOW), 0, 1));
       const fate = lr > edge ? "above 2/L: the run diverges" : "below 2/L: the run converges";
       verdict.textContent = `α = ${show(lr)} is ${fate}. ` +
-        `Each step multiplies θ₁ by ${signed(1 - lr)} and θ₂ by ${signed(1 - lr * amount)}.`;
+        `Each step multiplies θ₁ by ${signed(1 - lr)} and θ₂ by ${signed(1 - lr * race.amount)}.`;
     }
 
-    // The race at a time between two steps.
+    // The race at a time between two steps
     function draw(t) {
       const whole = Math.floor(t);
-      for (const name of settings.rules) {
-        const { path, losses, lost } = runs[name], part = parts[name], last = path.length - 1;
+      for (const [name, part] of Object.entries(parts)) {
+        const { path, losses, lost } = race.runs[name], last = path.length - 1;
         const end = Math.min(whole, last), share = end < last ? t - whole : 0;
         const ahead = (a, b) => a.map((x, i) => x + share * (b[i] - x));
         const next = Math.min(end + 1, last);
@@ -265,17 +262,38 @@ l2lDemos.race ??= (({ core, draw }) => {
         part.now = lost && whole > last ? Infinity : losses[end];
         part.loss.textContent = show(part.now);
       }
-      const least = Math.min(...settings.rules.map(name => parts[name].now));
-      for (const { node, now } of Object.values(parts)) node.classList.toggle("first", now === least);
-      cursor.setAttribute("d", `M${ACROSS * t / steps} 0v${DOWN}`);
+      const all = Object.values(parts), least = Math.min(...all.map(part => part.now));
+      for (const { node, now } of all) node.classList.toggle("first", now === least && now < Infinity);
+      cursor.setAttribute("d", `M${ACROSS * t / race.steps} 0v${DOWN}`);
       time.value = whole;
       clock.textContent = `step ${whole}`;
     }
 
+    function tell() {
+      news.textContent = `Losses after ${race.steps} steps: ` +
+        Object.values(parts).map(({ label, loss }) => `${label} ${loss.textContent}`).join(", ");
+    }
+
+    return { point, ground, prepare, judge, draw, tell };
+  }
+
+  // The reader: what each control does.
+  function build(root) {
+    const settings = JSON.parse(root.dataset.settings), elements = view(settings), race = contest(settings);
+    const { stage, map, handle, hint, choice, dial, time, go, best, longer, parts } = elements;
+    const { point, ground, prepare, judge, draw, tell } = painter(race, elements);
+    const still = matchMedia("(prefers-reduced-motion: reduce)");
+    let frame;
+
+    function rerun() {
+      race.run();
+      prepare();
+      if (settings.limit) judge();
+    }
+
     function finish() {
-      draw(steps);
-      news.textContent = `Losses after ${steps} steps: ` +
-        settings.rules.map(name => `${names[name] || name} ${parts[name].loss.textContent}`).join(", ");
+      draw(race.steps);
+      tell();
     }
 
     function play() {
@@ -283,8 +301,8 @@ l2lDemos.race ??= (({ core, draw }) => {
       if (still.matches) return finish();
       const began = performance.now();
       const tick = moment => {
-        const t = Math.max(0, moment - began) / 1000 / SECONDS * steps;
-        if (t >= steps) return finish();
+        const t = Math.max(0, moment - began) / 1000 / SECONDS * race.steps;
+        if (t >= race.steps) return finish();
         draw(t);
         frame = requestAnimationFrame(tick);
       };
@@ -296,29 +314,41 @@ l2lDemos.race ??= (({ core, draw }) => {
       cancelAnimationFrame(frame);
       what();
       rerun();
-      draw(steps);
+      draw(race.steps);
     }
 
-    // The reader
+    function enter(name) {
+      choice.querySelector(`[value=${name}]`).checked = true;
+      race.enter(name);
+      ground();
+      race.tune();
+      rerun();
+    }
 
     const move = ([x, y]) => change(() => {
-      const [left, right, low, high] = landscape.view;
-      start = [within(x, left, right), within(y, low, high)];
+      const [left, right, low, high] = race.landscape.view;
+      race.start = [within(x, left, right), within(y, low, high)];
       hint.remove();
     });
     map.onclick = event => { move(point(event)); play(); };
     drag(handle, event => move(point(event)), play);
-    arrows(handle, (x, y) => move([start[0] + x / 10, start[1] + y / 10]), finish);
-    choice.onchange = event => { choose(event.target.value); play(); };
-    dial.oninput = () => change(() => { amount = Number(dial.value); shape(); });
+    arrows(handle, (x, y) => move([race.start[0] + x / 10, race.start[1] + y / 10]), finish);
+    choice.onchange = event => { enter(event.target.value); play(); };
+    dial.oninput = () => change(() => { race.shape(Number(dial.value)); ground(); });
     time.oninput = () => { cancelAnimationFrame(frame); draw(Number(time.value)); };
     go.onclick = play;
-    best.onclick = () => { rates = tuned(); rerun(); play(); };
-    longer.onclick = () => { last(steps === LONG ? settings.steps : LONG); best.onclick(); };
+    best.onclick = () => { race.tune(); rerun(); play(); };
+    longer.onclick = () => { [race.steps, race.other] = [race.other, race.steps]; best.onclick(); };
+    for (const [name, { node, slider, path, curve }] of Object.entries(parts)) {
+      slider.oninput = () => change(() => { race.rates[name] = 10 ** slider.value; });
+      node.onpointerenter = node.onpointerleave = ({ type }) => [root, path.node, curve.node].forEach(
+        each => each.classList.toggle("only", type === "pointerenter"));
+    }
 
-    last(steps);
-    choose(settings.landscapes[0]);
-    draw(steps);
+    root.classList.toggle("solo", settings.rules.length === 1);
+    root.querySelector(".stage").replaceChildren(...stage);
+    enter(settings.landscapes[0]);
+    draw(race.steps);
   }
 
   return build;

@@ -1,7 +1,7 @@
 // What a learned rule sees of a gradient, and what it does: the gradient is dragged, its history set.
 
 l2lDemos.response ??= (({ core, draw }) => {
-  const { names, superscript, signed, show, within, fill, el, svg, line, drag, arrows } = draw;
+  const { names, superscript, signed, show, within, fill, el, number, svg, line, drag, arrows } = draw;
   const CHART = { width: 300, height: 230, left: 38, right: 8, top: 10, bottom: 36 };
   const ACROSS = CHART.width - CHART.left - CHART.right, DOWN = CHART.height - CHART.top - CHART.bottom;
 
@@ -60,7 +60,7 @@ l2lDemos.response ??= (({ core, draw }) => {
   function curve(name, label, colour) {
     const casing = svg("path", { class: "casing" }), body = svg("path"), tip = svg("circle", { r: 4.5 });
     const node = svg("g", { class: `trace ${name}`, style: `--colour:${colour}` }, casing, body, tip);
-    const value = el("output");
+    const value = number();
     const key = el("span", { class: "name", style: `--colour:${colour}` }, `${label}: `, value);
     const show = (place, values, g, now) => {
       const points = values.map((y, k) => place(GRADS[k], y));
@@ -89,7 +89,7 @@ l2lDemos.response ??= (({ core, draw }) => {
     done.node.append(handle, hint);
 
     const slider = (label, attributes) => {
-      const input = el("input", { type: "range", ...attributes }), value = el("output");
+      const input = el("input", { type: "range", ...attributes }), value = number();
       return { node: el("label", { class: "dial" }, el("span", {}, label), input, value), input, value };
     };
     const many = slider("Gradients before", { min: 0, max: 40, value: steps });

@@ -1,4 +1,4 @@
-"""The landscapes of the demos as problems of the package: two parameters, so that a page shows them whole."""
+"""The landscapes of the demos as problems of the package, to hold `core.js` to."""
 
 import math
 from collections.abc import Iterator, Mapping
