@@ -62,7 +62,7 @@ def test_race_says_what_the_card_says() -> None:
     shown = {text.get_text() for text in words(ax)}
     assert {"learned", *l2l.BASELINES} < shown
     steps = RACE["reach"]["learned"]["0"]
-    assert f"{RACE['final']['best_baseline']}'s last loss\nafter {steps} steps" in shown
+    assert f"learned: there\nafter {steps} steps" in shown
 
 
 def test_a_map_has_its_own_labels() -> None:
