@@ -3,7 +3,6 @@
 import copy
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -11,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 
 import address
 import alone
-import chromium
 import nbformat
 import pdf
 import pytest
@@ -22,7 +20,7 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -98,22 +96,6 @@ def test_book_is_light() -> None:
 
 
 # The pages, in a browser
-
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    executable = chromium.find()
-    if executable is None:
-        pytest.fail("Chromium is missing: `make chromium` gets it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 def open_page(browser: Browser, page: str, width: int, theme: str) -> tuple[Page, list[str]]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
-import chromium
 import pytest
 import torch
 from axe_playwright_python.sync_playwright import Axe
@@ -13,13 +12,12 @@ from demo import ShowDemo
 from docutils.parsers.rst import DirectiveError
 from docutils.statemachine import StringList
 from landscapes import LANDSCAPES, Landscape, normals, uniforms
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route
 from torch import Tensor
 
 import l2l_lite as l2l
 from l2l_lite.demos import Demo
 
-FLAGS = "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
 DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response")}
 AMOUNTS = {"rosenbrock": 2.0, "quadratic": 10.0, "saddle": 1.0, "noisy": 0.3, "aligned": 10.0}
 STARTS = {"rosenbrock": (-1.5, 2.5), "saddle": (-1.6, 0.1)}
@@ -68,17 +66,6 @@ def last_losses(name: str, landscape: str, steps: int = 40) -> Tensor:
 
 
 # In a browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    executable = chromium.find()
-    if executable is None:
-        pytest.fail("Chromium is missing: `make chromium` gets it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 class Shown:
