@@ -10,7 +10,7 @@ import torch
 import typer
 
 import l2l_lite as l2l
-from l2l_lite import artefacts
+from l2l_lite import artefacts, studies
 from l2l_lite import bench as benchmark
 from l2l_lite.console import OneSentence, choose_device, make_folder, refuse_existing
 from l2l_lite.evaluation import CRITERIA
@@ -136,6 +136,16 @@ def zoo() -> None:
 
 
 app.command()(suite)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(studies.NAMES)}.")],
+    out: Annotated[Path, typer.Option(help="Folder for the record.")] = Path("runs"),
+) -> None:
+    """Measure again what a chapter shows and has no time to run, on one core."""
+    make_folder(out)
+    typer.echo(f"wrote {studies.record(name, out)}")
 
 
 @app.command()
