@@ -40,7 +40,7 @@ CASES = [
     (check.slope, two_sided, RIGHT),
     (check.slope, lambda *given: two_sided(*given).item(), RIGHT),
     (check.slope, stub, WAITING),
-    (check.slope, lambda *given: 2 * two_sided(*given), "2ε apart"),
+    (check.slope, lambda *given: 2 * two_sided(*given), "2ξ apart"),
     (check.slope, one_sided, "curvature drops out"),
     (check.slope, lambda loss, x, e: (e * loss(x + e)).mean() / e.square().mean(), "one side only"),
     (check.slope, lambda *given: -two_sided(*given), "sign"),

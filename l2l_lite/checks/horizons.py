@@ -78,8 +78,8 @@ def slope(function: Callable[..., Any]) -> None:
         return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     one_sided = (noise * (loss(x + noise) - loss(x))).mean() / variance
     hints = [
-        (2 * expected, "x + ε and x - ε are 2ε apart: divide by 2 σ²"),
-        (one_sided, "this compares x + ε with x; compare it with x - ε, and curvature drops out"),
+        (2 * expected, "x + ξ and x - ξ are 2ξ apart: divide by 2 σ²"),
+        (one_sided, "this compares x + ξ with x; compare it with x - ξ, and curvature drops out"),
         ((noise * loss(x + noise)).mean() / variance, "this looks at one side only: compare two losses"),
         (-expected, "the sign is turned: this slope is negative where the loss rises"),
         (expected * variance.sqrt(), "divide by the variance σ², not by its root"),
