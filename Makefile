@@ -56,7 +56,7 @@ notebooks: $(INSTALLED) ## Execute every notebook and store its outputs.
 pdf: chromium book ## The whole book on paper, through the browser's own printing: _build/book.pdf
 	$(BIN)/python book/_tools/pdf.py
 
-student: $(INSTALLED) ## The edition for a class: without solutions.
+student: $(INSTALLED) ## The edition for a class, without solutions: _build/student and _build/student.zip
 	$(BIN)/python book/_tools/student.py
 
 address: $(INSTALLED) ## make address TO=owner/name: the repository's address, everywhere it stands.

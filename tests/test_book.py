@@ -304,6 +304,19 @@ def test_the_student_edition_does_not_speak_of_solutions(name: str) -> None:
     assert not [text for text in texts if re.search(r"[Ss]olutions\b.* (are|stand)\b|solutions/", text)]
 
 
+@each_chapter
+def test_links_of_a_class_lead_to_pages(name: str) -> None:
+    """The notebooks of the edition lie beside `pages`, which has what the book has, solutions aside."""
+    stems = {Path(chapter).name for chapter in CHAPTERS}
+    laid = student.to_work_in(student.without_solutions(copy.deepcopy(notebook(name))), stems)
+    text = "\n".join(cell.source for cell in laid.cells if cell.cell_type == "markdown")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not urlsplit(link).scheme]
+    others = [link for link in links if not link.startswith("#") and urlsplit(link).path[:-6] not in stems]
+    assert not [link for link in others if not link.startswith("pages/book/")]
+    inside = [link.removeprefix("pages/book/") for link in others]
+    assert not list(filter(None, (fault_of_link(html(name), link) for link in inside)))
+
+
 @each_notebook
 def test_notebook_is_run_alone(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What nbval executes: only the notebook, in an empty folder, and a cell that insists on the wheel."""
