@@ -13,7 +13,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.
 	--nbval-cell-timeout 300 --dist loadscope
 
 .PHONY: book test chromium lint types unit strict-book nbval test-book
-.PHONY: lab notebooks pdf student address zoo clean
+.PHONY: lab notebooks pdf student grader address zoo clean
 
 book: $(INSTALLED) ## Build the HTML book; a second run rebuilds only what changed.
 	@# After a failure the next build starts afresh, for Sphinx warns about a page only once.
@@ -58,6 +58,9 @@ pdf: chromium book ## The whole book on paper, through the browser's own printin
 
 student: $(INSTALLED) ## The edition for a class, without solutions: _build/student and _build/student.zip
 	$(BIN)/python book/_tools/student.py
+
+grader: $(INSTALLED) ## A course for nbgrader, of exercises and solutions: _build/nbgrader
+	$(BIN)/python book/_tools/grader.py
 
 address: $(INSTALLED) ## make address TO=owner/name: the repository's address, everywhere it stands.
 	$(BIN)/python book/_tools/address.py $(TO)
