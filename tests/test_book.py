@@ -289,6 +289,19 @@ def test_chapter_has_its_parts(name: str) -> None:
     assert [title for title in solved if title.startswith("Exercise ")] == exercises
 
 
+def rows(name: str) -> list[str]:
+    """The exercises of a chapter in the tables for teachers, as "1 Title"."""
+    text = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+    _, _, below = text.partition(f"]({Path(name).name}.ipynb)\n\n| Exercise |")
+    return re.findall(r"^\| (\d+ .+?) \|", below.partition("\n#")[0], re.MULTILINE)
+
+
+@each_chapter
+def test_teachers_find_every_exercise(name: str) -> None:
+    asked = [title.removeprefix("Exercise ") for title in headings(name) if title.startswith("Exercise ")]
+    assert rows(name) == [re.sub(r"^(\d+): ", r"\1 ", title) for title in asked]
+
+
 @pytest.mark.parametrize("name", [name for name in NOTEBOOKS if "/solutions/" in name])
 def test_solutions_can_be_left_out(name: str) -> None:
     assert any("### BEGIN SOLUTION" in cell.source for cell in cells(name, "code"))
