@@ -78,6 +78,12 @@ def test_assets_are_local(page: str) -> None:
 
 
 @each_page
+def test_only_formulas_load_mathjax(page: str) -> None:
+    loaded = bool(soup(html(page)).select("script[src*=mathjax]"))
+    assert loaded == bool(soup(html(page)).select(".math"))
+
+
+@each_page
 def test_images_say_what_is_seen(page: str) -> None:
     alts = [image.get("alt", "").strip() for image in soup(html(page)).find_all("img")]
     assert not [alt for alt in alts if not alt or re.search(r"\.(png|svg|jpe?g)$|_images/", alt)]
