@@ -14,6 +14,7 @@ from l2l_lite import (
     plots,
     problems,
     published,
+    studies,
     styles,
     zoo,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "score",
     "start",
     "steps_to",
+    "studies",
     "styles",
     "summed_loss",
     "tune",

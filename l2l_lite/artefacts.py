@@ -59,10 +59,10 @@ def read_weights(name: str, command: str) -> dict[str, Tensor]:
     return load(content)
 
 
-def damaged(name: str, what: str, command: str) -> ValueError:
+def damaged(name: str, what: str, command: str, kept: str = "zoo") -> ValueError:
     """One sentence on a file that cannot be used."""
     return ValueError(
-        f"the {what} of {name!r} in the zoo is missing or damaged; "
+        f"the {what} of {name!r} in the {kept} is missing or damaged; "
         f"install l2l_lite again, or make it again with: {command}"
     )
 
