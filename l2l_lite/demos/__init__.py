@@ -1,4 +1,4 @@
-"""Demos that run in a page without a kernel: rules on landscapes, what they see of a gradient, what they cost."""
+"""Demos that run in a page without a kernel: rules on landscapes, what they see, what they cost."""
 
 import base64
 import html
@@ -129,8 +129,15 @@ def price() -> Demo:
     """
     log = {"base": 10, "step": 0.1}
     dials = [
-        {"name": "trained_on", "label": "Meta-trained on, MNIST runs", "min": 0, "max": 5, "value": 2} | log,
-        {"name": "share", "label": "Its steps, of Adam's", "min": 5, "max": 100, "value": 47, "unit": "%"},
+        {"name": "trained_on", "label": "Runs of meta-training", "min": 0, "max": 5, "value": 2} | log,
+        {
+            "name": "share",
+            "label": "The rule's share of steps",
+            "min": 5,
+            "max": 100,
+            "value": 47,
+            "unit": "%",
+        },
         {"name": "batch", "label": "Batch", "base": 2, "min": 0, "max": 16, "value": 7},
         {"name": "parameters", "label": "Parameters", "min": 2, "max": 9, "value": 4.2} | log,
         {"name": "steps", "label": "Steps of Adam", "min": 1, "max": 6, "value": 2} | log,
@@ -140,7 +147,7 @@ def price() -> Demo:
     alt = "What runs cost with Adam and with a learned rule, over their number; the rule's line stays above."
     look_for = (
         "<b>The question as it is asked.</b> A rule that is meta-trained on a hundred runs of MNIST has cost "
-        "as much as 4,000 runs of Adam, and each of its own runs costs 6.6 more. For one run, or for any "
+        "as much as 4,000 runs of Adam, and each of its own runs as much as 6.6. For one run, or for any "
         "number, it does not pay.",
         "<b>The batch decides.</b> A gradient costs more with every example, and the rule does not. At 128 "
         "it never pays, at 2,048 after 1,550 runs. For a convolution, take the batch times the places at "
