@@ -84,6 +84,12 @@ def test_images_say_what_is_seen(page: str) -> None:
 
 
 @each_page
+def test_tables_are_set_as_tables(page: str) -> None:
+    texts = [paragraph.get_text() for paragraph in soup(html(page)).find_all("p")]
+    assert not [text for text in texts if text.startswith("| ")]
+
+
+@each_page
 def test_page_is_light(page: str) -> None:
     images = [image["src"] for image in soup(html(page)).find_all("img")]
     files = [html(page).parent / src for src in images if not urlsplit(src).scheme]
