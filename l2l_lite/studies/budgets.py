@@ -16,13 +16,14 @@ META_SEEDS = (0, 1, 2)
 SCORES = 5  # of φ in each meta-training
 VALIDATION_TASKS = 8
 TASKS = 64
+RATES = tuple(10 ** (k / 12 - 1.5) for k in range(10))  # fine, around the best of all
 
 
 def measure() -> dict[str, Any]:
     """Final losses on fresh tasks, of Adam and of a rule for each budget and meta-seed."""
     family = FAMILIES["digits8"]()
     fresh = family.sample(TASKS, task_seed(Role.TEST))
-    adam = tune(Adam, family.sample(16, task_seed(Role.TUNING)), steps=100)["final"].rule
+    adam = tune(Adam, family.sample(16, task_seed(Role.TUNING)), steps=100, rates=RATES)["final"].rule
     losses = {"Adam": _ends(adam, fresh)}
     for budget in BUDGETS:
         for seed in META_SEEDS:
