@@ -144,7 +144,7 @@ def price() -> Demo:
         {"name": "tries", "label": "Tries to tune Adam", "min": 0, "max": 200, "value": 19},
     ]
     colours = {name: plots.COLOURS[name] for name in ("Adam", "learned")}
-    alt = "What runs cost with Adam and with a learned rule, over their number; the rule's line stays above."
+    alt = "What runs cost with Adam and with a learned rule, over their number; that of the rule is higher."
     look_for = (
         "<b>The question as it is asked.</b> A rule that is meta-trained on a hundred runs of MNIST has cost "
         "as much as 4,000 runs of Adam, and each of its own runs as much as 6.6. For one run, or for any "
