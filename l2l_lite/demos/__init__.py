@@ -213,7 +213,7 @@ def _lstm(name: str) -> dict[str, Any]:
 def _encoded(picture: Tensor) -> str:
     """A picture [3, height, width] with values in [0, 1] as the address of an image."""
     file, pixels = BytesIO(), picture.detach().cpu().clamp(0, 1).mul(255).round().byte()
-    Image.fromarray(pixels.movedim(0, -1).numpy()).save(file, "WEBP", quality=70, method=6)
+    Image.fromarray(pixels.movedim(0, -1).numpy()).save(file, "WEBP", quality=60, method=6)
     return _address(file.getvalue())
 
 
