@@ -346,8 +346,11 @@ def test_the_limit_is_marked_and_kept(fresh: Shown) -> None:
     demo = fresh.page.locator(".l2l-demo").nth(1)
     assert demo.locator(".groove").get_attribute("data-limit") == "2/L = 0.2"
     assert "converges" in demo.locator(".panels p").inner_text()
-    for _ in range(3):
+    for _ in range(2):
         demo.get_by_label("Learning rate").press("ArrowRight")
+    fate = "α = 0.1995 is below 2/L: the run converges. Each step multiplies θ₁ by 0.80 and θ₂ by −0.995."
+    assert demo.locator(".panels p").inner_text() == fate
+    demo.get_by_label("Learning rate").press("ArrowRight")
     assert "diverges" in demo.locator(".panels p").inner_text()
 
 
