@@ -10,7 +10,7 @@ from answers import RIGHT, WAITING, stub, table
 
 import l2l_lite as l2l
 from l2l_lite.checks import no_free_lunch as check
-from l2l_lite.problems import Rescaled
+from l2l_lite.studies.no_free_lunch import ConjugateGradient, Sparse
 
 
 def ends_first(closed: list[int], seen: dict[int, int]) -> int:
@@ -30,7 +30,7 @@ class Flat:
     """Nothing to be gained."""
 
     def sample(self, tasks: int, seed: int, device: str = "cpu") -> Any:
-        return FlatProblem(torch.zeros(tasks, 2))
+        return FlatProblem(torch.randn(tasks, 2, generator=l2l.generator(seed)))
 
 
 @dataclass
@@ -43,8 +43,6 @@ class FlatProblem:
     def evaluate(self, theta: Any) -> Any:
         return self.loss(theta, 0)
 
-
-STEEP = Rescaled(l2l.Quadratic(), spread=2.0, loss=3.0)
 
 CASES = [
     (check.average, 2.025, RIGHT),
@@ -88,7 +86,7 @@ CASES = [
     (check.shrink, lambda z, alpha: z.clamp(-alpha, alpha), "taken away"),
     (check.shrink, lambda z, alpha: z.sum(), "expected"),
     (check.shrink, lambda z, alpha: z.missing, "AttributeError"),
-    (check.bad_class, STEEP, RIGHT),
+    (check.bad_class, Sparse(), RIGHT),
     (check.bad_class, None, WAITING),
     (check.bad_class, l2l.Quadratic(), "ground"),
     (check.bad_class, l2l.Quadratic, "sample"),
@@ -104,8 +102,6 @@ def test_the_average_is_that_of_all_triples() -> None:
 
 
 def test_a_quadratic_with_three_curvatures_takes_three_lines() -> None:
-    from l2l_lite.studies.no_free_lunch import ConjugateGradient
-
     curvatures = torch.tensor([1.0, 1.0, 1.0, 3.0, 3.0, 10.0], dtype=torch.float64)
 
     class Bowl:
@@ -121,5 +117,6 @@ def test_a_quadratic_with_three_curvatures_takes_three_lines() -> None:
 
 def test_a_class_that_is_closed_under_permutation_is_searched_alike() -> None:
     needles = [tuple(0 if box == place else 3 for box in range(6)) for place in range(6)]
-    sequences = [Counter(tuple(check.found(f, choose)) for f in needles) for choose in (check._near, check._far)]
+    searches = (check._near, check._far)
+    sequences = [Counter(tuple(check.found(f, choose)) for f in needles) for choose in searches]
     assert sequences[0] == sequences[1] == Counter(needles)

@@ -6,6 +6,7 @@ import torch
 import l2l_lite as l2l
 from l2l_lite.problems import check_family
 from l2l_lite.studies import no_free_lunch as study
+from l2l_lite.studies import recorded
 
 
 @pytest.mark.parametrize("name", study.CLASSES)
@@ -53,3 +54,11 @@ def test_conjugate_gradients_go_on_where_there_is_nothing_left_to_do() -> None:
     for _ in range(4):
         step, state = rule(torch.zeros(1, 2), state)
         assert torch.equal(step, torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("name", study.CLASSES)
+def test_the_best_rates_lie_within_their_grid(name: str) -> None:
+    settings = recorded("no_free_lunch")["result"]["settings"][name]
+    assert set(settings) == set(study.ORDINARY | study.SPECIAL)
+    assert all(min(study.RATES) < each["lr"] < max(study.RATES) for each in settings.values())
+    assert settings["Nesterov"]["momentum"] in (0.8, 0.9, 0.95, 0.99)

@@ -16,6 +16,7 @@ from l2l_lite.rules import GradientDescent
 from l2l_lite.trajectory import optimize
 
 BOXES, VALUES = 6, 4
+LOW_RATES = tuple(10 ** (k / 4) for k in range(-24, 7))  # for losses in large units too
 Values = tuple[int, ...]
 Choose = Callable[[list[int], dict[int, int]], Any]
 
@@ -147,7 +148,7 @@ def bad_class(family: Any, tasks: int = 64) -> None:
         return None
     try:
         check_family(family)
-        tuned = tune(GradientDescent, family.sample(tasks, 2))["final"]
+        tuned = tune(GradientDescent, family.sample(tasks, 2), rates=LOW_RATES)["final"]
         problem = family.sample(tasks, 1)
         rules = (zoo.load("quadratic"), tuned.rule)
         learned, descent = (float(final_loss(optimize(rule, problem, 100).losses).mean()) for rule in rules)

@@ -12,7 +12,7 @@ from l2l_lite import data, zoo
 from l2l_lite.artefacts import rounded
 from l2l_lite.evaluation import final_loss
 from l2l_lite.history import log_mean_and_last
-from l2l_lite.learned import LSTMRule
+from l2l_lite.learned import LSTMRule, identity
 from l2l_lite.measured import over_tasks
 from l2l_lite.objectives import log_relative
 from l2l_lite.problems import Classifier, Family, Problem, Quadratic, mlp
@@ -137,9 +137,9 @@ class FISTA(ISTA):
 
 
 class ConjugateGradient(UpdateRule):
-    """Conjugate gradients in pairs of steps: a probe of lr p, then on to where its two gradients meet zero.
+    """Conjugate gradients in pairs of steps: a probe of lr d, then on to where its two gradients meet zero.
 
-    The direction p is Polak and Ribière's, the way along it the secant's (Shewchuk, 1994).
+    The direction d is Polak and Ribière's, the way along it the secant's (Shewchuk, 1994).
     """
 
     coordinatewise = False
@@ -152,15 +152,15 @@ class ConjugateGradient(UpdateRule):
         return torch.zeros_like(theta), torch.zeros_like(theta), False
 
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
-        before, p, probed = state
+        before, d, probed = state
         if probed:
-            slope, bend = dot(before, p), dot(grad - before, p) / self.lr
+            slope, bend = dot(before, d), dot(grad - before, d) / self.lr
             way = torch.where(bend > 0, -slope / bend, 100 * self.lr)
-            return (way - self.lr) * p, (before, p, False)
-        beta = (dot(grad, grad - before) / dot(before, before)).nan_to_num(0, 0, 0).clamp(min=0)
-        p = beta * p - grad
-        p = torch.where(dot(p, grad) < 0, p, -grad)  # downhill, else begin anew
-        return self.lr * p, (grad, p, True)
+            return (way - self.lr) * d, (before, d, False)
+        multiple = (dot(grad, grad - before) / dot(before, before)).nan_to_num(0, 0, 0).clamp(min=0)
+        d = multiple * d - grad
+        d = torch.where(dot(d, grad) < 0, d, -grad)  # downhill, else begin anew
+        return self.lr * d, (grad, d, True)
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
@@ -184,9 +184,9 @@ ORDINARY: dict[str, Makers] = {
 }
 SPECIAL: dict[str, Makers] = {"CG": [ConjugateGradient], "ISTA": [ISTA], "FISTA": [FISTA]}
 ZOO = ("mnist", "general")
-RATES = tuple(10 ** (k / 4) for k in range(-20, 7))  # 0.00001 to 32, four to a decade
+RATES = tuple(10 ** (k / 4) for k in range(-16, 5))  # 0.0001 to 10, four to a decade
 SEEDS = (0, 1, 2)
-STEPS = 100
+STEPS = 50
 TASKS, NETWORKS = 256, 12
 
 
@@ -228,11 +228,11 @@ def tune_all(problem: Problem) -> dict[str, UpdateRule]:
 
 def learn(family: Family, seed: int) -> UpdateRule:
     """A small LSTM rule that has seen nothing but tasks of one family."""
-    rule = LSTMRule(hidden=(20,), seed=seed)
+    rule = LSTMRule(hidden=(20,), preprocess=identity, seed=seed)
     meta_train(
         rule,
         family,
-        trajectories=200,
+        trajectories=150,
         steps=STEPS,
         tasks=16,
         objective=log_relative,
