@@ -131,6 +131,7 @@ class FISTA(ISTA):
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         before, k = state
         step, _ = super().forward(grad, (), theta)
+        assert theta is not None  # else ISTA has refused
         after = theta + step
         following = (1 + (1 + 4 * k**2).sqrt()) / 2
         return step + (k - 1) / following * (after - before), (after, following)
