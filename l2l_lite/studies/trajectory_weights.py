@@ -166,7 +166,7 @@ def held_out() -> dict[str, Any]:
 def few(family: FewDigits, test: FewProblem, estimator: Estimator, seed: int) -> tuple[Values, Tensor]:
     """What a rule reaches on few digits, see `fitted`."""
     rule = LSTMRule(LAYERS, seed=seed)
-    meta_train(rule, family, estimator=estimator, **budget(60, 2, seed))
+    meta_train(rule, family, estimator=estimator, **budget(120, 2, seed))
     return fitted(rule, test)
 
 
