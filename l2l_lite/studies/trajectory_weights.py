@@ -1,6 +1,6 @@
 """Seven weightings of the losses along a trajectory, and held-out losses, each from three meta-seeds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,7 +149,9 @@ def gradient_norm(rule: UpdateRule) -> float:
 def held_out() -> dict[str, Any]:
     """Rules that are judged by training losses and by held-out ones, and Adam tuned by either."""
     family, other = few_digits()
-    judges: dict[str, Estimator] = {"training": TruncatedBPTT(), "held-out": HeldOutBPTT()}
+    own, others = TruncatedBPTT(), HeldOutBPTT()
+    judges: dict[str, list[Estimator]] = {"training": [own], "held-out": [others]}
+    judges["training, then held-out"] = [own, others]
     test, tuning = other.sample(64, task_seed(Role.TEST)), other.sample(32, task_seed(Role.TUNING))
     runs = {name: [few(family, test, how, seed) for seed in SEEDS] for name, how in judges.items()}
     values = {name: stacked([one[0] for one in each]) for name, each in runs.items()}
@@ -163,10 +165,13 @@ def held_out() -> dict[str, Any]:
     }
 
 
-def few(family: FewDigits, test: FewProblem, estimator: Estimator, seed: int) -> tuple[Values, Tensor]:
-    """What a rule reaches on few digits, see `fitted`."""
+def few(family: FewDigits, test: FewProblem, judges: Sequence[Estimator], seed: int) -> tuple[Values, Tensor]:
+    """What a rule reaches on few digits, see `fitted`; several judges share its meta-training."""
     rule = LSTMRule(LAYERS, seed=seed)
-    meta_train(rule, family, estimator=estimator, **budget(120, 2, seed))
+    for stage, estimator in enumerate(judges):
+        how = budget(120 // len(judges), 2, seed) | {"lr": 1e-2 if stage == 0 else 1.4e-3}
+        how["final_lr"] = 2e-4 if stage == len(judges) - 1 else 1.4e-3
+        meta_train(rule, family, estimator=estimator, stage=stage, **how)
     return fitted(rule, test)
 
 
