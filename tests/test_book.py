@@ -78,6 +78,12 @@ def test_assets_are_local(page: str) -> None:
 
 
 @each_page
+def test_only_formulas_load_mathjax(page: str) -> None:
+    loaded = bool(soup(html(page)).select("script[src*=mathjax]"))
+    assert loaded == bool(soup(html(page)).select(".math"))
+
+
+@each_page
 def test_images_say_what_is_seen(page: str) -> None:
     alts = [image.get("alt", "").strip() for image in soup(html(page)).find_all("img")]
     assert not [alt for alt in alts if not alt or re.search(r"\.(png|svg|jpe?g)$|_images/", alt)]
@@ -295,6 +301,21 @@ def test_chapter_has_its_parts(name: str) -> None:
     assert [title for title in solved if title.startswith("Exercise ")] == exercises
 
 
+def rows(name: str) -> list[str]:
+    """The exercises of a chapter in the tables for teachers, as "1 Title"."""
+    text = (ROOT / "book" / "teaching.md").read_text(encoding="utf-8")
+    _, _, below = text.partition(f"]({Path(name).name}.ipynb)\n\n| Exercise |")
+    return re.findall(r"^\| (\d+ .+?) \|", below.partition("\n#")[0], re.MULTILINE)
+
+
+@each_chapter
+def test_teachers_find_every_exercise(name: str) -> None:
+    if not rows(name):
+        pytest.skip("book/teaching.md has no table for this chapter yet")
+    asked = [title.removeprefix("Exercise ") for title in headings(name) if title.startswith("Exercise ")]
+    assert rows(name) == [re.sub(r"^(\d+): ", r"\1 ", title) for title in asked]
+
+
 @pytest.mark.parametrize("name", [name for name in NOTEBOOKS if "/solutions/" in name])
 def test_solutions_can_be_left_out(name: str) -> None:
     assert any("### BEGIN SOLUTION" in cell.source for cell in cells(name, "code"))
@@ -308,6 +329,19 @@ def test_the_student_edition_does_not_speak_of_solutions(name: str) -> None:
     stripped = student.without_solutions(copy.deepcopy(notebook(name)))
     texts = [cell.source for cell in stripped.cells if cell.cell_type == "markdown"]
     assert not [text for text in texts if re.search(r"[Ss]olutions\b.* (are|stand)\b|solutions/", text)]
+
+
+@each_chapter
+def test_links_of_a_class_lead_to_pages(name: str) -> None:
+    """The notebooks of the edition lie beside `pages`, which has what the book has, solutions aside."""
+    stems = {Path(chapter).name for chapter in CHAPTERS}
+    laid = student.to_work_in(student.without_solutions(copy.deepcopy(notebook(name))), stems)
+    text = "\n".join(cell.source for cell in laid.cells if cell.cell_type == "markdown")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not urlsplit(link).scheme]
+    others = [link for link in links if not link.startswith("#") and urlsplit(link).path[:-6] not in stems]
+    assert not [link for link in others if not link.startswith("pages/book/")]
+    inside = [link.removeprefix("pages/book/") for link in others]
+    assert not list(filter(None, (fault_of_link(html(name), link) for link in inside)))
 
 
 @each_notebook
