@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,8 +18,9 @@ from torch import Tensor
 
 import l2l_lite as l2l
 from l2l_lite.demos import Demo
+from l2l_lite.price import Job
 
-DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response")}
+DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response", "price")}
 AMOUNTS = {"rosenbrock": 2.0, "quadratic": 10.0, "saddle": 1.0, "noisy": 0.3, "aligned": 10.0}
 STARTS = {"rosenbrock": (-1.5, 2.5), "saddle": (-1.6, 0.1)}
 RULES = {
@@ -156,6 +158,34 @@ def test_what_the_response_says_to_look_for_is_so() -> None:
     assert step(l2l.Momentum(0.1), -8, 20) > 0 > step(l2l.Momentum(0.1), -7.8, 20)
     rule = untrained(DEMOS["response"].settings["untrained"]["seed"]).float()
     assert abs(step(rule, 10) - step(rule, -10)) < 0.1 * abs(step(learned, 10) - step(learned, -10))
+
+
+JOBS = [
+    Job(),
+    Job(runs=1e4, batch=2048, tries=0),
+    Job(runs=3.5, batch=4096, parameters=1e6, steps=1e4, share=0.8, tries=200, trained_on=1e3),
+    Job(runs=50, batch=16, parameters=1e9, share=1.0, tries=30),
+]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_page_reckons_as_the_package_does(browser: Browser, tmp_path: Path, job: Job) -> None:
+    shown = Shown(browser, tmp_path, DEMOS["price"])
+    found = shown.page.evaluate("job => l2lDemos.price.price(job)", vars(job))
+    ends = {"after": job.pays_after(), "until": job.pays_until()}
+    costs = {"once": job.once, "each": job.each, "adam": job.adam(), "learned": job.learned()}
+    assert found == pytest.approx(ends | costs, rel=1e-9)
+    assert not shown.faults
+    shown.page.context.close()
+
+
+def test_what_the_price_says_to_look_for_is_so() -> None:
+    job = Job(parameters=10**4.2)
+    assert f"{job.once:,.0f}, {job.each:.1f}" == "4,006, 6.6"
+    assert job.pays_after() == float("inf")
+    wide = replace(job, batch=2048)
+    assert round(wide.pays_after(), -1) == 1550
+    assert replace(wide, parameters=10**6.2).once < wide.tries
 
 
 def test_a_run_that_leaves_is_told(shown: Page) -> None:
@@ -323,6 +353,32 @@ def test_a_gradient_is_dragged(browser: Browser, tmp_path: Path) -> None:
     page.context.close()
 
 
+def test_the_price_is_asked_by_mouse_and_by_keys(browser: Browser, tmp_path: Path) -> None:
+    shown = Shown(browser, tmp_path, DEMOS["price"])
+    page, said = shown.page, shown.page.locator(".l2l-demo [aria-live]")
+    costs, handle = page.locator(".key"), page.locator(".start")
+    assert said.inner_text().endswith("It never pays.")
+    seen = [costs.inner_text()]
+    drag(page, 80, 0)
+    seen.append(costs.inner_text())
+    handle.press("ArrowRight")
+    seen.append(costs.inner_text())
+    assert len(set(seen)) == 3
+    handle.press("ArrowLeft")
+    assert costs.inner_text() == seen[1]
+    for _ in range(4):
+        page.get_by_label("Batch").press("ArrowRight")
+    assert page.get_by_label("Batch").get_attribute("aria-valuetext") == "2,048"
+    assert said.inner_text().endswith("It pays after 1,552 runs.")
+    page.get_by_label("Tries to tune Adam").press("End")
+    page.get_by_label("Parameters").press("End")
+    assert said.inner_text().endswith("from the first run on.")
+    page.get_by_label("Batch").press("Home")
+    assert said.inner_text().endswith("runs only.")
+    assert not shown.faults
+    page.context.close()
+
+
 def ground(page: Page) -> str:
     """Whether the ground of a demo is light or dark."""
     colour = page.locator(".l2l-demo").first.evaluate("demo => getComputedStyle(demo).backgroundColor")
@@ -410,7 +466,7 @@ def test_a_page_that_asks_for_no_demo_is_told() -> None:
     directive = ShowDemo("demo", ["Demo"], {}, StringList(), 1, 0, "", None, Mock())
     with pytest.raises(DirectiveError) as error:
         directive.run()
-    assert error.value.msg == "there is no demo 'Demo'; there are race, descent, response"
+    assert error.value.msg == "there is no demo 'Demo'; there are race, descent, response, price"
 
 
 def test_noise_is_normal() -> None:

@@ -8,7 +8,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from l2l_lite import demos
 
-DEMOS = {demo.__name__: demo for demo in (demos.race, demos.descent, demos.response)}
+DEMOS = {demo.__name__: demo for demo in (demos.race, demos.descent, demos.response, demos.price)}
 
 
 class ShowDemo(SphinxDirective):

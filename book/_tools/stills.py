@@ -30,7 +30,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-        for demo in (demos.race(), demos.descent(), demos.response()):
+        for demo in (demos.race(), demos.descent(), demos.response(), demos.price()):
             (FOLDER / f"{demo.name}.webp").write_bytes(still(page, demo))
         browser.close()
 

@@ -1,4 +1,4 @@
-"""Demos that run in a page without a kernel: update rules on landscapes, and what they see of a gradient."""
+"""Demos that run in a page without a kernel: rules on landscapes, what they see, what they cost."""
 
 import base64
 import html
@@ -15,7 +15,7 @@ from l2l_lite import plots, zoo
 from l2l_lite.learned import LSTMRule
 from l2l_lite.naming import describe
 
-__all__ = ["Demo", "descent", "race", "response"]
+__all__ = ["Demo", "descent", "price", "race", "response"]
 
 FEATURES = ("identity", "log_and_sign")  # of `core.js`
 
@@ -120,6 +120,43 @@ def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
         "next gradient is −10. Nobody has told it about momentum, which at 0.9 would turn round at −7.9.",
     )
     return Demo("response", "response", alt, settings, look_for)
+
+
+def price() -> Demo:
+    """When a learned rule has paid, for a reader's own batch, parameters, steps, tries and number of runs.
+
+    The arithmetic is that of `l2l_lite.price.Job`.
+    """
+    log = {"base": 10, "step": 0.1}
+    dials = [
+        {"name": "trained_on", "label": "Runs of meta-training", "min": 0, "max": 5, "value": 2} | log,
+        {
+            "name": "share",
+            "label": "The rule's share of steps",
+            "min": 5,
+            "max": 100,
+            "value": 47,
+            "unit": "%",
+        },
+        {"name": "batch", "label": "Batch", "base": 2, "min": 0, "max": 16, "value": 7},
+        {"name": "parameters", "label": "Parameters", "min": 2, "max": 9, "value": 4.2} | log,
+        {"name": "steps", "label": "Steps of Adam", "min": 1, "max": 6, "value": 2} | log,
+        {"name": "tries", "label": "Tries to tune Adam", "min": 0, "max": 200, "value": 19},
+    ]
+    colours = {name: plots.COLOURS[name] for name in ("Adam", "learned")}
+    alt = "What runs cost with Adam and with a learned rule, over their number; that of the rule is higher."
+    look_for = (
+        "<b>The question as it is asked.</b> A rule that is meta-trained on a hundred runs of MNIST has cost "
+        "as much as 4,000 runs of Adam, and each of its own runs as much as 6.6. For one run, or for any "
+        "number, it does not pay.",
+        "<b>The batch decides.</b> A gradient costs more with every example, and the rule does not. At 128 "
+        "it never pays, at 2,048 after 1,550 runs. For a convolution, take the batch times the places at "
+        "which its weights are used.",
+        "<b>A lead that lasts would pay.</b> At 2,048, give the network a hundred times the parameters: "
+        "meta-training costs less than Adam's tries then. The sliders take for granted that the rule's lead "
+        "lasts there, which somebody has to measure.",
+    )
+    return Demo("price", "price", alt, {"dials": dials, "colours": colours}, look_for)
 
 
 def _settings(landscapes: Sequence[str], rules: Sequence[str], *, steps: int) -> dict[str, Any]:
