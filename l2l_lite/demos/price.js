@@ -51,12 +51,12 @@ l2lDemos.price ??= (({ draw }) => {
       const input = el("input", { type: "range", ...range }), value = number();
       const read = () => base ? base ** input.value : input.value / (unit ? 100 : 1);
       return { name, input, value, read, unit,
-        node: el("label", { class: "dial", style: "grid-template-columns:subgrid;grid-column:1/-1" }, el("span", {}, label), input, value) };
+        node: el("label", { class: "dial" }, el("span", {}, label), input, value) };
     });
     const job = runs => Object.fromEntries([["runs", runs], ...sliders.map(one => [one.name, one.read()])]);
 
     root.querySelector(".stage").replaceChildren(el("div", { class: "panels" },
-      el("div", { style: "display:grid;grid-template-columns:auto 1fr 3.4rem;gap:.5rem;align-content:center" }, ...sliders.map(one => one.node)),
+      el("div", { class: "dials" }, ...sliders.map(one => one.node)),
       el("div", {}, plot, el("div", { class: "key" }, ...keys.map(key => key.node)))), said);
 
     function update() {

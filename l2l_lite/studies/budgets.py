@@ -33,7 +33,7 @@ def measure() -> dict[str, Any]:
 
 def _learn(budget: int, seed: int) -> UpdateRule:
     """The paper's rule, meta-trained on so many trajectories of 100 steps."""
-    rule, every = LSTMRule(), budget // SCORES
+    rule, every = LSTMRule(seed=seed), budget // SCORES
     meta_train(
         rule,
         FAMILIES["digits8"](),
