@@ -24,8 +24,16 @@ def last(window: Tensor, so_far: Tensor) -> Tensor:
 
 def increasing(window: Tensor, so_far: Tensor) -> Tensor:
     """Losses weighted by their step, w_t = t, mean over tasks."""
-    t = torch.arange(len(window), device=window.device) + len(so_far)
-    return (t[:, None] * window).sum(dim=0).mean()
+    return (_steps(window, so_far) * window).sum(dim=0).mean()
+
+
+def squared(window: Tensor, so_far: Tensor) -> Tensor:
+    """Losses weighted by the square of their step, w_t = t², mean over tasks.
+
+    Late weights make a learned step longer, and so does ∂∇_t/∂φ = 0; on a bowl the two together end near
+    the step that is best for the last loss.
+    """
+    return (_steps(window, so_far) ** 2 * window).sum(dim=0).mean()
 
 
 def log_relative(window: Tensor, so_far: Tensor, warm_up: int = 1) -> Tensor:
@@ -33,8 +41,7 @@ def log_relative(window: Tensor, so_far: Tensor, warm_up: int = 1) -> Tensor:
 
     With a `warm_up` the weights rise to 1 over so many steps, and where a run ends counts for more.
     """
-    t = torch.arange(len(window), device=window.device) + len(so_far)
-    weight = (t / warm_up).clamp(max=1)[:, None]
+    weight = (_steps(window, so_far) / warm_up).clamp(max=1)
     return (weight * (window / so_far[0] + 1e-6).log()).sum(dim=0).mean()
 
 
@@ -42,3 +49,8 @@ def best_so_far(window: Tensor, so_far: Tensor) -> Tensor:
     """The sum of the lowest loss found up to each step (after Chen et al., 2017)."""
     before = so_far.amin(dim=0)
     return window.cummin(dim=0).values.minimum(before).sum(dim=0).mean()
+
+
+def _steps(window: Tensor, so_far: Tensor) -> Tensor:
+    """The number t of each loss of a window, [steps, 1]."""
+    return (torch.arange(len(window), device=window.device) + len(so_far))[:, None]

@@ -86,18 +86,26 @@ def meta_gradient(
     steps: int,
     at: Trajectory,
     objective: Objective = uniform,
+    judge: Problem | None = None,
 ) -> Trajectory:
     """Add d objective / dφ over a window of `steps` to the `.grad` of φ; return the trajectory, detached.
 
     With ∂∇_t/∂φ = 0 and θ_{t+1} = θ_t + g_t, the objective's derivative by the step g_t is
     s_t = Σ_{r>t} w_r ∇f(θ_r): sums of gradients that the rule is fed anyway. So f is differentiated
     once a step, outside the graph, which holds the rule alone. `unroll` is the definition.
+    With a `judge` the losses that count, and their gradients in s_t, are those of that problem at the same
+    θ_t, for one more forward and backward pass a step; the rule is fed the gradients of `problem` as before.
     """
-    moves, losses, grads, now = [], [], [], at
+    moves, now = [], at
+    losses: list[Tensor] = []
+    grads: list[Tensor] = []
     for step, now in _updates(rule, problem, steps, at):
+        loss, grad = now.losses[0], now.grad
+        if judge is not None:
+            loss, grad = value_and_grad(judge, now.theta, len(at.losses) + len(losses))
         moves.append(step)
-        losses.append(now.losses)
-        grads.append(now.grad)
+        losses.append(loss[None])
+        grads.append(grad)
     _backward(moves, _cotangents(objective, losses, grads, at))
     return _end(now, losses, at)
 

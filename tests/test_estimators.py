@@ -26,6 +26,7 @@ EACH = [
     estimators.PES(pairs=2),
 ]
 DRAW_NOTHING = (
+    estimators.HeldOutBPTT(),
     estimators.TruncatedBPTT(),
     estimators.TruncatedBPTT(second_derivatives=True),
     estimators.TruncatedBPTT(second_derivatives=True, clip_each=1.0),
@@ -203,3 +204,36 @@ def test_evolution_strategies_take_the_trajectory_of_phi():
     rule, problem = learned_rate(), Bowl()
     at = estimators.ES().window(rule, problem, 3, start(rule, problem), objectives.uniform, l2l.generator(0))
     torch.testing.assert_close(at, l2l.optimize(rule, problem, 3))
+
+
+class Judged(Bowl):
+    """A bowl whose judge is another one."""
+
+    def held_out(self):
+        judge = Bowl()
+        judge.h = judge.h.flip(0)
+        return judge
+
+
+def test_held_out_losses_judge_a_rule_that_is_fed_training_gradients():
+    rule, problem, estimator = learned_rate(), Judged(), estimators.HeldOutBPTT()
+    at = estimator.start(rule, problem)
+    at = estimator.window(rule, problem, 3, at, objectives.increasing, l2l.generator(0))
+    theta, judge, losses = problem.theta0, problem.held_out(), []
+    alpha = torch.tensor(RATE, dtype=torch.float64, requires_grad=True)
+    for t in range(3):
+        theta = theta - alpha * (problem.h * theta).detach()
+        losses.append((t + 1) * judge.loss(theta, t + 1).sum())
+    torch.testing.assert_close(rule.lr.grad, torch.autograd.grad(sum(losses), alpha)[0])
+    seen = l2l.optimize(rule, problem, 3)
+    torch.testing.assert_close(at.theta, seen.theta)
+    torch.testing.assert_close(at.losses[-1], judge.loss(seen.theta, 3))
+    torch.testing.assert_close(at.losses[0], judge.loss(problem.theta0, 0))
+
+
+def test_networks_are_judged_by_examples_that_they_do_not_learn_from():
+    problem = l2l.FAMILIES["digits8"]().sample(tasks=2, seed=0)
+    judge, theta = problem.held_out(), problem.theta0
+    assert judge.data.train is problem.data.test
+    assert not torch.equal(judge.loss(theta, 0), problem.loss(theta, 0))
+    assert torch.equal(judge.theta0, theta)

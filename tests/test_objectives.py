@@ -27,6 +27,7 @@ EXPECTED_WEIGHTS = {
     "uniform": [[1, 1], [1, 1], [1, 1]],
     "last": [[0, 0], [0, 0], [1, 1]],
     "increasing": [[3, 3], [4, 4], [5, 5]],
+    "squared": [[9, 9], [16, 16], [25, 25]],
     "log_relative": [[1 / 4, 1 / 2], [1 / 2, 1 / 3], [1 / 3, 1]],
 }
 
@@ -74,7 +75,7 @@ def test_mean_over_tasks(name):
     torch.testing.assert_close(twice, objective(WINDOW, SO_FAR))
 
 
-@pytest.mark.parametrize("name", ["increasing", "log_relative", "best_so_far", "uniform"])
+@pytest.mark.parametrize("name", ["increasing", "squared", "log_relative", "best_so_far", "uniform"])
 def test_two_windows_weigh_steps_as_one_does(name):
     objective = getattr(objectives, name)
     losses = torch.cat([SO_FAR, WINDOW])

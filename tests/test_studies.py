@@ -4,9 +4,12 @@ import json
 from importlib import import_module
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from l2l_lite import cli, studies
+from l2l_lite.problems import Classifier, check_family
+from l2l_lite.studies.trajectory_weights import few_digits
 
 
 @pytest.mark.parametrize("name", studies.NAMES)
@@ -53,3 +56,18 @@ def test_a_missing_record_and_an_unknown_study_are_refused_in_a_sentence(small_s
     result = CliRunner().invoke(cli.app, ["study", "large", "--out", str(tmp_path)])
     assert result.exit_code == 2
     assert "there is no study" in result.output
+
+
+def test_few_digits_learn_from_their_own_and_are_judged_by_others():
+    family, other = few_digits()
+    check_family(family)
+    problem = family.sample(tasks=3, seed=0)
+    seen = [problem.minibatch(t, 3) for t in range(64)]
+    for task in range(3):
+        drawn = set(torch.stack(seen)[:, task].flatten().tolist())
+        assert drawn == set(problem.own[task].tolist())
+        assert len(drawn) == 100
+    assert len(problem.held_out().data.train.labels) == 400
+    pools = [part.images for data in (family.data, other.data) for part in data]
+    assert sum(len(pool) for pool in pools) == 1797
+    assert repr(family) != repr(Classifier(family.make_model, family.data, batch=32))

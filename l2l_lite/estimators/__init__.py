@@ -2,6 +2,7 @@
 
 from l2l_lite.estimators.base import Estimator
 from l2l_lite.estimators.es import ES
+from l2l_lite.estimators.held_out import HeldOutBPTT
 from l2l_lite.estimators.pes import PES
 from l2l_lite.estimators.truncated_bptt import TruncatedBPTT
 
@@ -9,5 +10,6 @@ __all__ = [
     "ES",
     "PES",
     "Estimator",
+    "HeldOutBPTT",
     "TruncatedBPTT",
 ]

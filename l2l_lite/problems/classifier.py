@@ -181,6 +181,11 @@ class ClassifierProblem:
             total += len(labels) * self._losses(theta, images, labels, generator(self.seed), own=None)
         return total / len(mixed.labels)
 
+    def held_out(self) -> "ClassifierProblem":
+        """The same networks, with minibatches of held-out examples."""
+        parts = self.theta0, self.batch, self.seed, self.criterion
+        return ClassifierProblem(self.model, self.data.swapped(), *parts)
+
     def _losses(
         self, theta: Tensor, images: Tensor, labels: Tensor, rng: torch.Generator, own: int | None
     ) -> Tensor:
