@@ -353,6 +353,18 @@ def test_with_weights_set_by_hand_it_is_bfgs_in_double_precision():
     torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
+def test_fewer_heads_than_bfgs_needs_are_refused():
+    with pytest.raises(ValueError, match="BFGS needs two heads, but heads=1"):
+        NTMBFGS(heads=1)
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_it_can_be_meta_trained_and_has_more_heads_if_one_wants(blank):
+    rule, problem = NTMBFGS(heads=3, blank=blank), l2l.Quadratic(4).sample(tasks=3, seed=0)
+    l2l.meta_gradient(rule, problem, 4, l2l.start(rule, problem))
+    assert all(weight.grad.abs().sum() > 0 for weight in rule.parameters())
+
+
 def test_bfgs_is_the_textbooks():
     problem, lr = steep(), 0.02
     theta, matrix = problem.theta0[0], lr * torch.eye(6).double()

@@ -62,6 +62,8 @@ class NTMBFGS(UpdateRule):
         blank: bool = False,
         seed: int = 0,
     ):
+        if heads < 2:
+            raise ValueError(f"BFGS needs two heads, but heads={heads}")
         super().__init__()
         self.shared, self.heads, self.blank = shared, heads, blank
         with global_draws(seed):
