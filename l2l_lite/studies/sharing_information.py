@@ -101,6 +101,14 @@ class Skipped(Clipped):
         return (length <= self.most).to(length)
 
 
+def _clipped(most: float) -> Callable[[float], UpdateRule]:
+    return lambda lr: Clipped(l2l.GradientDescent(lr), most)
+
+
+def _behind(make: Callable[[float], UpdateRule]) -> Callable[[float], UpdateRule]:
+    return lambda lr: Spoiled(make(lr))
+
+
 SPOILED_STEPS = 25
 SPOILED_HOW: dict[str, Any] = {
     "trajectories": 100, "steps": SPOILED_STEPS, "unroll_length": 5, "tasks": 32, "validate_every": 25,
@@ -113,9 +121,7 @@ SPOILED_RULES: dict[str, Callable[[int], UpdateRule]] = {
 SPOILED_BY_HAND: dict[str, list[Callable[[float], UpdateRule]]] = {
     "GD": [l2l.GradientDescent],
     "Adam": [l2l.Adam],
-    "GD, clipped": [
-        lambda lr, most=most: Clipped(l2l.GradientDescent(lr), most) for most in (1.0, 3.0, 10.0, 30.0)
-    ],
+    "GD, clipped": [_clipped(most) for most in (1.0, 3.0, 10.0, 30.0)],
     "GD, skipped": [lambda lr: Skipped(l2l.GradientDescent(lr), 100.0)],
 }
 
@@ -126,8 +132,9 @@ def spoiled() -> dict[str, Any]:
     runs: dict[str, dict[str, Tensor]] = {}
     rates = [10 ** (k / 4) for k in range(-12, 3)]
     for name, makers in SPOILED_BY_HAND.items():
-        makers = [lambda lr, make=make: Spoiled(make(lr)) for make in makers]
-        rule = l2l.tune(makers, tuning, steps=SPOILED_STEPS, rates=rates)["final"].rule
+        rule = l2l.tune([_behind(make) for make in makers], tuning, steps=SPOILED_STEPS, rates=rates)[
+            "final"
+        ].rule
         runs[name] = {"0": l2l.optimize(rule, test, SPOILED_STEPS).losses}
     for name, make in SPOILED_RULES.items():
         runs[name] = {}
