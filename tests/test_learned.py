@@ -7,12 +7,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from samples import quadratics
 from torch import nn
 
 import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
-from l2l_lite.learned import RNNProp, ScaleFree
+from l2l_lite.learned import NTMBFGS, AveragingLSTM, RNNProp, ScaleFree
+from l2l_lite.learned.averaging import average
+from l2l_lite.learned.ntm_bfgs import carriers, read, write
 from l2l_lite.learned.scale_free import _overshoot, _steadiness
+from l2l_lite.quasi_newton import BFGS, LBFGS
 from l2l_lite.zoo.recipes import RECIPES
 
 
@@ -265,3 +269,134 @@ def test_its_coordinates_cannot_be_left_out():
     rule, problem = ScaleFree(), l2l.Quadratic(4).sample(2, 0)
     with pytest.raises(ValueError, match="ScaleFree shares information between coordinates"):
         l2l.sampled_meta_gradient(rule, problem, 2, l2l.start(rule, problem), one_in=2, rng=torch.Generator())
+
+
+# Cells whose output is averaged over coordinates
+
+
+def test_averaged_units_are_the_same_for_all_coordinates_and_the_others_stay():
+    h = gradients(4, 3, 5)
+    shared = average(h, 2)
+    assert torch.equal(shared[2:], h[2:])
+    torch.testing.assert_close(shared[:2], h[:2].mean(dim=-1, keepdim=True).expand(2, 3, 5))
+
+
+def test_a_coordinate_hears_of_the_others_and_tasks_do_not():
+    grads = gradients(3, 2, 6)
+    other = grads.clone()
+    other[:, 0, 5] *= 100
+    for rule, hears in ((LSTMRule(), False), (AveragingLSTM(), True), (NTMBFGS(), True)):
+        one, two = run(rule, grads), run(rule, other)
+        assert torch.equal(one[:, 0, :5], two[:, 0, :5]) != hears
+        torch.testing.assert_close(one[:, 1], two[:, 1])
+
+
+def test_with_one_coordinate_averaging_changes_nothing():
+    grads = gradients(4, 3, 1)
+    torch.testing.assert_close(run(AveragingLSTM(seed=1), grads), run(LSTMRule(seed=1), grads))
+
+
+@pytest.mark.parametrize("shared", [0, 21])
+def test_the_number_of_averaged_units_must_fit(shared):
+    with pytest.raises(
+        ValueError, match=f"shared must be from 1 to 20, the units of a layer, but is {shared}"
+    ):
+        AveragingLSTM(shared=shared)
+
+
+# A matrix that all coordinates write to
+
+
+def steep(tasks=3, dim=6):
+    """Quadratics in float64 with curvatures from 1 to 30."""
+    rotation = torch.linalg.qr(gradients(tasks, dim, dim).double()).Q
+    problem = quadratics(tasks, dim)
+    problem.W = torch.linspace(1, 30, dim).double().sqrt().diag() @ rotation
+    return problem
+
+
+def textbook(matrix, s, y):
+    """The next inverse Hessian of BFGS for one task (Nocedal and Wright, 2006, equation 6.17)."""
+    rho, identity = 1 / (s @ y), torch.eye(len(s)).double()
+    turn = identity - rho * torch.outer(s, y)
+    return turn @ matrix @ turn.T + rho * torch.outer(s, s)
+
+
+def test_two_outer_products_of_the_carriers_are_the_update_of_bfgs():
+    matrix, s, y = torch.eye(5).double()[None], *gradients(2, 1, 5).double()
+    y = y * (s * y).sum().sign()
+    u, w = carriers(matrix, s, y)
+    found = write(matrix, [u, w], [w, u])
+    torch.testing.assert_close(found[0], textbook(matrix[0], s[0], y[0]))
+    torch.testing.assert_close(read(found, y), s)  # the secant equation
+
+
+def test_a_pair_that_shows_no_minimum_writes_nothing():
+    s = gradients(1, 5)
+    for y in (-s, torch.zeros_like(s)):
+        assert not any(vector.any() for vector in carriers(torch.eye(5)[None], s, y))
+
+
+def hand_set(start):
+    """NTM-BFGS with the weights that make it BFGS."""
+    rule = NTMBFGS(start=start).double()
+    with torch.no_grad():
+        rule.output.weight.zero_()
+        rule.start.fill_(math.log(start))
+    return rule
+
+
+def test_with_weights_set_by_hand_it_is_bfgs_in_double_precision():
+    problem = steep()
+    ours = l2l.optimize(hand_set(0.02), problem, 12).losses
+    theirs = l2l.optimize(BFGS(0.02), problem, 12).losses
+    torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_fewer_heads_than_bfgs_needs_are_refused():
+    with pytest.raises(ValueError, match="BFGS needs two heads, but heads=1"):
+        NTMBFGS(heads=1)
+
+
+@pytest.mark.parametrize("blank", [False, True])
+def test_it_can_be_meta_trained_and_has_more_heads_if_one_wants(blank):
+    rule, problem = NTMBFGS(heads=3, blank=blank), l2l.Quadratic(4).sample(tasks=3, seed=0)
+    l2l.meta_gradient(rule, problem, 4, l2l.start(rule, problem))
+    assert all(weight.grad.abs().sum() > 0 for weight in rule.parameters())
+
+
+def test_bfgs_is_the_textbooks():
+    problem, lr = steep(), 0.02
+    theta, matrix = problem.theta0[0], lr * torch.eye(6).double()
+    hessian = 2 * problem.W[0].T @ problem.W[0]
+    grad = lambda theta: hessian @ theta - 2 * problem.W[0].T @ problem.y[0]  # noqa: E731
+    for _ in range(10):
+        step = -matrix @ grad(theta)
+        matrix = textbook(matrix, step, hessian @ step)
+        theta = theta + step
+    torch.testing.assert_close(l2l.optimize(BFGS(lr), problem, 10).theta[0], theta)
+
+
+def test_lbfgs_is_torchs_and_forgets_old_pairs():
+    problem, steps = steep(tasks=1), 9
+    theta = problem.theta0.clone().requires_grad_()
+    first = min(1.0, 1.0 / float(l2l.value_and_grad(problem, problem.theta0, 0)[1].abs().sum()))
+    theirs = torch.optim.LBFGS([theta], lr=1.0, max_iter=steps, history_size=4, tolerance_change=0)
+
+    def closure():
+        theirs.zero_grad()
+        loss = problem.loss(theta).sum()
+        loss.backward()
+        return loss
+
+    theirs.step(closure)
+    ours = l2l.optimize(LBFGS(first, pairs=4), problem, steps).theta
+    torch.testing.assert_close(ours, theta.detach(), rtol=1e-6, atol=1e-8)
+
+
+def test_a_quasi_newton_rule_stays_where_the_gradient_is_zero():
+    theta = torch.zeros(2, 4)
+    for rule in (BFGS(0.1), LBFGS(0.1)):
+        step, state = rule(theta, rule.init(theta))
+        assert not step.any()
+        assert not rule(theta, state)[0].any()

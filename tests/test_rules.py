@@ -108,8 +108,8 @@ def test_a_rule_does_not_see_the_order_of_coordinates_or_tasks(make_rule):
     torch.testing.assert_close(permuted, steps[:, tasks][..., order])
 
 
-def test_all_rules_but_one_are_coordinatewise():
-    assert set(ALL_RULES) - set(COORDINATEWISE) == {"ScaleFree"}
+def test_rules_that_share_say_so():
+    assert set(ALL_RULES) - set(COORDINATEWISE) == {"AveragingLSTM", "NTMBFGS", "ScaleFree"}
 
 
 @each_coordinatewise_rule

@@ -1,12 +1,16 @@
 """Learned update rules: a file each, and what they see of a gradient."""
 
+from l2l_lite.learned.averaging import AveragingLSTM
 from l2l_lite.learned.features import identity, log_and_sign
 from l2l_lite.learned.lstm import LSTMRule
+from l2l_lite.learned.ntm_bfgs import NTMBFGS
 from l2l_lite.learned.partitioned import Partitioned
 from l2l_lite.learned.rnnprop import RNNProp
 from l2l_lite.learned.scale_free import ScaleFree
 
 __all__ = [
+    "NTMBFGS",
+    "AveragingLSTM",
     "LSTMRule",
     "Partitioned",
     "RNNProp",

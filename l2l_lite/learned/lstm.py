@@ -51,8 +51,13 @@ def empty_memory(cells: Sequence[nn.LSTMCell], theta: Tensor) -> State:
     return tuple((theta.new_zeros(cell.hidden_size, *theta.shape, dtype=dtype),) * 2 for cell in cells)
 
 
-def remember(cells: Sequence[nn.LSTMCell], x: Tensor, state: State) -> tuple[Tensor, State]:
-    """The last layer's h [units, *shape] for features x [features, *shape], and the next state."""
+def remember(
+    cells: Sequence[nn.LSTMCell], x: Tensor, state: State, share: Callable[[Tensor], Tensor] | None = None
+) -> tuple[Tensor, State]:
+    """The last layer's h [units, *shape] for features x [features, *shape], and the next state.
+
+    `share` may change what every layer puts out, h [units, *theta.shape], such as by a mean over coordinates.
+    """
     expected, shape = state[0][0].shape[1:], x.shape[1:]
     if expected.numel() != shape.numel():
         raise ValueError(
@@ -61,7 +66,8 @@ def remember(cells: Sequence[nn.LSTMCell], x: Tensor, state: State) -> tuple[Ten
     next_state = []
     for cell, (h, c) in zip(cells, state, strict=True):
         x, c = _lstm(cell, *(part.reshape(len(part), shape.numel()) for part in (x, h, c)))
-        next_state.append((x.reshape(h.shape), c.reshape(h.shape)))
+        x = x.reshape(h.shape) if share is None else share(x.reshape(h.shape))
+        next_state.append((x, c.reshape(h.shape)))
     return x.reshape(len(x), *shape), tuple(next_state)
 
 

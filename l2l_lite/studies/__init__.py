@@ -15,7 +15,14 @@ import torch
 from l2l_lite import artefacts
 from l2l_lite.hardware import device_name, keep_freed_memory
 
-NAMES: tuple[str, ...] = ("budgets", "horizons", "no_free_lunch", "price", "trajectory_weights")
+NAMES: tuple[str, ...] = (
+    "budgets",
+    "horizons",
+    "no_free_lunch",
+    "price",
+    "sharing_information",
+    "trajectory_weights",
+)
 
 
 def recorded(name: str) -> dict[str, Any]:

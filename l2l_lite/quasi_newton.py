@@ -1,0 +1,76 @@
+"""BFGS and its relatives, written as recurrent cells: they see gradients alone, one in each step."""
+
+import torch
+from torch import Tensor
+
+from l2l_lite.learned.ntm_bfgs import carriers, read, write
+from l2l_lite.rules import State, UpdateRule
+
+
+class BFGS(UpdateRule):
+    """θ ← θ - M∇, M ← M + u wᵀ + w uᵀ, from M = lr I (Broyden, Fletcher, Goldfarb and Shanno, 1970).
+
+    There is no line search, so every step costs one gradient. M is [tasks, dim, dim].
+    """
+
+    coordinatewise = False
+
+    def __init__(self, lr: float = 0.03):
+        super().__init__()
+        self.lr = lr
+
+    def init(self, theta: Tensor) -> State:
+        dim = theta.shape[-1]
+        identity = torch.eye(dim, dtype=theta.dtype, device=theta.device).expand(*theta.shape, dim)
+        return self.lr * identity, torch.zeros_like(theta), torch.zeros_like(theta)
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        matrix, last_step, last_grad = state
+        u, w = carriers(matrix, last_step, grad - last_grad)
+        matrix = write(matrix, [u, w], [w, u])
+        step = -read(matrix, grad)
+        return step, (matrix, step, grad)
+
+
+class LBFGS(UpdateRule):
+    """BFGS that keeps the last `pairs` of steps and changes of the gradient, and no matrix (Nocedal, 1980).
+
+    The first step is -lr ∇; later ones start from M = (sᵀy / yᵀy) I of the newest pair.
+    """
+
+    coordinatewise = False
+
+    def __init__(self, lr: float = 0.03, pairs: int = 5):
+        super().__init__()
+        self.lr, self.pairs = lr, pairs
+
+    def init(self, theta: Tensor) -> State:
+        return (), torch.zeros_like(theta), torch.zeros_like(theta)
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        pairs, last_step, last_grad = state
+        if last_step.any():
+            pairs = (*pairs, (last_step, grad - last_grad))[-self.pairs :]
+        step = -self._direction(grad, pairs)
+        return step, (pairs, step, grad)
+
+    def _direction(self, q: Tensor, pairs: tuple[tuple[Tensor, Tensor], ...]) -> Tensor:
+        """M q by the two loops of Nocedal (1980)."""
+        shares = []
+        for s, y in reversed(pairs):
+            shares.append(_over(_dot(s, q), _dot(s, y)))
+            q = q - shares[-1] * y
+        scale = _over(_dot(*pairs[-1]), _dot(pairs[-1][1], pairs[-1][1])) if pairs else self.lr
+        q = scale * q
+        for (s, y), share in zip(pairs, reversed(shares), strict=True):
+            q = q + s * (share - _over(_dot(y, q), _dot(s, y)))
+        return q
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return (a * b).sum(dim=-1, keepdim=True)
+
+
+def _over(a: Tensor, b: Tensor) -> Tensor:
+    """The quotient a / b, and 0 where b is 0."""
+    return torch.where(b == 0, 0.0, a / torch.where(b == 0, 1.0, b))
