@@ -26,7 +26,7 @@ NAMES: tuple[str, ...] = (
 
 
 def recorded(name: str) -> dict[str, Any]:
-    """What a study measured, its "result", and with what: command, seconds, device, versions.
+    """What a study measured, its "result", and with what: command, seconds of a core, device, versions.
 
     Raises ValueError for an unknown name, and for a missing or damaged record.
     """
@@ -43,11 +43,11 @@ def record(name: str, folder: Path) -> Path:
     _check(name)
     torch.set_num_threads(1)
     keep_freed_memory()
-    begin = time.perf_counter()
+    begin = time.process_time()
     result = import_module(f"l2l_lite.studies.{name}").measure()
     content = {
         "command": command(name),
-        "seconds": round(time.perf_counter() - begin),
+        "seconds": round(time.process_time() - begin),
         "device": device_name(torch.device("cpu")),
         "versions": artefacts.versions(),
         "result": result,

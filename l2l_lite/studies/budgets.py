@@ -11,7 +11,7 @@ from l2l_lite.seeds import Role, task_seed
 from l2l_lite.training import meta_train
 from l2l_lite.trajectory import optimize
 
-BUDGETS = (25, 100)  # trajectories of meta-training
+BUDGETS = (25, 100, 300)  # trajectories of meta-training
 META_SEEDS = (0, 1, 2)
 SCORES = 5  # of φ in each meta-training
 VALIDATION_TASKS = 8

@@ -240,10 +240,7 @@ def quadratics() -> dict[str, Any]:
     return {
         "summed": summary(runs, RIVALS, lambda losses: losses[:21].sum(dim=0)),
         "step 20": summary(runs, RIVALS, lambda losses: losses[20]),
-        "medians": {
-            name: [rounded(value) for value in mean_of(each).median(dim=1).values]
-            for name, each in runs.items()
-        },
+        "medians": {name: _finite(mean_of(each).median(dim=1).values) for name, each in runs.items()},
     }
 
 
@@ -276,16 +273,25 @@ def summary(
         rival = mean_of(reached[other])
         ratios[f"{name} / {other}"] = {
             "all": [rounded(value) for value in l2l.ratio(mean_of(reached[name]), rival)],
-            "seeds": {seed: rounded(l2l.ratio(one, rival).value) for seed, one in reached[name].items()},
+            "seeds": {
+                seed: [rounded(bound) for bound in l2l.ratio(one, rival)]
+                for seed, one in reached[name].items()
+            },
         }
     return {
-        "curves": {name: [rounded(v) for v in mean_of(each).mean(dim=1)] for name, each in runs.items()},
+        "curves": {name: _finite(mean_of(each).mean(dim=1)) for name, each in runs.items()},
         "reached": {
             name: {seed: rounded(value.mean()) for seed, value in each.items()}
             for name, each in reached.items()
         },
         "ratios": ratios,
     }
+
+
+def _finite(values: Tensor) -> list[float]:
+    """The values up to the first that is not finite, for JSON knows no others."""
+    end = int(values.isfinite().long().cumprod(dim=0).sum())
+    return [rounded(value) for value in values[:end]]
 
 
 def measure() -> dict[str, Any]:
