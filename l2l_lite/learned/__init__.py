@@ -5,12 +5,14 @@ from l2l_lite.learned.lstm import LSTMRule
 from l2l_lite.learned.partitioned import Partitioned
 from l2l_lite.learned.rnnprop import RNNProp
 from l2l_lite.learned.scale_free import ScaleFree
+from l2l_lite.learned.start import StartAt
 
 __all__ = [
     "LSTMRule",
     "Partitioned",
     "RNNProp",
     "ScaleFree",
+    "StartAt",
     "identity",
     "log_and_sign",
 ]

@@ -15,7 +15,7 @@ import torch
 from l2l_lite import artefacts
 from l2l_lite.hardware import device_name, keep_freed_memory
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = ("init_or_rule",)
 
 
 def recorded(name: str) -> dict[str, Any]:
