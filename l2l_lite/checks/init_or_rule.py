@@ -105,7 +105,7 @@ def reptile(function: Callable[[Tensor, Tensor, float], Any]) -> None:
     """Whether start + rate · mean(end - start) is what it returns, and where that leads on fresh tasks."""
     start, ends = torch.tensor([1.0, 0.0]), torch.tensor([[2.0, 1.0], [4.0, -3.0]])
     try:
-        answer = function(start, ends, 0.5)
+        answer = function(start, ends, 0.25)
     except Exception as error:
         return wrong(f"the call fails with {type(error).__name__}: {error}")
     if missing(answer, "reptile(start, ends, rate) returns the new start [dim]"):
@@ -113,14 +113,14 @@ def reptile(function: Callable[[Tensor, Tensor, float], Any]) -> None:
     if not isinstance(answer, Tensor) or answer.shape != start.shape:
         return wrong("the new start is one point [dim]: take the mean over tasks")
     for other, hint in (
-        (start - 0.5 * (ends.mean(dim=0) - start), "the start moves away from where the tasks ended"),
+        (start - 0.25 * (ends.mean(dim=0) - start), "the start moves away from where the tasks ended"),
         (ends.mean(dim=0), "that ignores the rate: the start jumps all the way, and noise with it"),
-        (start + 0.5 * ends.mean(dim=0), "move towards the ends, by a part of the difference to them"),
-        (start + 0.5 * (ends - start).sum(dim=0), "the sum over tasks grows with their number: use the mean"),
+        (start + 0.25 * ends.mean(dim=0), "move towards the ends, by a part of the difference to them"),
+        (start + 0.25 * (ends - start).sum(dim=0), "the sum over tasks grows with their number: use the mean"),
     ):
         if torch.allclose(answer, other):
             return wrong(hint)
-    if not torch.allclose(answer, torch.tensor([2.0, -0.5])):
+    if not torch.allclose(answer, torch.tensor([1.5, -0.25])):
         return wrong("expected start + rate * (mean of ends - start)")
     before, after = _reptile_run(function)
     return right(

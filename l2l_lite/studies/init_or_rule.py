@@ -152,7 +152,7 @@ def _seed(
     rule = learn_rule(LSTMRule(preprocess=identity, seed=seed), Nearby(0.0), steps, seed)
     start_ends = torch.stack([end(*pair, steps) for pair in zip(starts, problems, strict=True)])
     rule_ends = torch.stack([end(rule, problem, steps) for problem in problems])
-    found = {
+    found: dict[str, Any] = {
         "start": _ratios(start_ends, base),
         "rule": _ratios(rule_ends, base),
         "start / rule": _ratios(start_ends, rule_ends),
