@@ -1,4 +1,4 @@
-# The two commands are `make book` and `make test`; both start from a bare clone.
+# The two commands are `make book` and `make test`; both start from a bare clone. `make help` names the others.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
@@ -13,7 +13,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.
 	--nbval-cell-timeout 300 --dist loadscope
 
 .PHONY: book test chromium lint types unit strict-book nbval test-book
-.PHONY: lab notebooks pdf student address zoo clean
+.PHONY: help lab notebooks pdf student grader address zoo clean
 
 book: $(INSTALLED) ## Build the HTML book; a second run rebuilds only what changed.
 	@# After a failure the next build starts afresh, for Sphinx warns about a page only once.
@@ -21,6 +21,9 @@ book: $(INSTALLED) ## Build the HTML book; a second run rebuilds only what chang
 	@echo "Open $(CURDIR)/$(PAGES)/index.html in a browser."
 
 test: chromium lint types unit strict-book nbval test-book ## Everything that must hold before a commit.
+
+help: ## What make can do here.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -43,7 +46,7 @@ nbval: $(INSTALLED)
 test-book: $(INSTALLED)
 	$(PYTEST) tests/test_book.py
 
-chromium: $(INSTALLED)
+chromium: $(INSTALLED) ## Get Chromium, where the tests find none.
 	$(BIN)/python book/_tools/chromium.py
 
 lab: $(INSTALLED) ## Open the notebooks in JupyterLab.
@@ -56,10 +59,13 @@ notebooks: $(INSTALLED) ## Execute every notebook and store its outputs.
 pdf: chromium book ## The whole book on paper, through the browser's own printing: _build/book.pdf
 	$(BIN)/python book/_tools/pdf.py
 
-student: $(INSTALLED) ## The edition for a class: without solutions.
+student: $(INSTALLED) ## The edition for a class, without solutions: _build/student and _build/student.zip
 	$(BIN)/python book/_tools/student.py
 
-address: $(INSTALLED) ## make address TO=owner/name: the repository's address, everywhere it stands.
+grader: $(INSTALLED) ## A course for nbgrader, of exercises and solutions: _build/nbgrader
+	$(BIN)/python book/_tools/grader.py
+
+address: $(INSTALLED) ## TO=owner/name puts the repository's address wherever it stands.
 	$(BIN)/python book/_tools/address.py $(TO)
 
 zoo: $(INSTALLED) ## Meta-train every rule of the zoo again, from its recipe; needs CIFAR-10 and all of MNIST.

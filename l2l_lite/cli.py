@@ -16,6 +16,7 @@ from l2l_lite.console import OneSentence, choose_device, make_folder, refuse_exi
 from l2l_lite.evaluation import CRITERIA
 from l2l_lite.hardware import device_name, keep_freed_memory
 from l2l_lite.history import History
+from l2l_lite.jobs import train_apart
 from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import UpdateRule
 from l2l_lite.seeds import Role, task_seed
@@ -53,11 +54,13 @@ def train(
     out: Out = Path("runs"),
     seed: Annotated[list[int] | None, typer.Option(help="Only this meta-seed, without a card.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoints.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Meta-seeds at once, each in a process.")] = 1,
     device: Device = "auto",
 ) -> None:
     """Meta-train entries of the zoo by their recipes, and write their weights and their cards.
 
     Entries that are tested on the same tasks, such as the three of CIFAR-10, share the tuned baselines.
+    With several jobs the progress of each meta-seed stands in a file beside its checkpoint.
     """
     recipes, where = {name: l2l.zoo.recipe(name) for name in names}, choose_device(device)
     keep_freed_memory()
@@ -69,14 +72,19 @@ def train(
             file for (name, _), path in checkpoints.items() for file in stage_files(recipes[name], path)
         )
     make_folder(out)
+    if jobs > 1:
+        try:
+            for name in names:
+                train_apart(name, [s for one, s in checkpoints if one == name], jobs, out, device)
+        except KeyboardInterrupt:
+            raise _stopped(out) from None
     trained: dict[str, dict[int, tuple[UpdateRule, History]]] = {name: {} for name in names}
     for (name, s), path in checkpoints.items():
         typer.echo(f"{name}, meta-seed {s}, on {where}")
         try:
             trained[name][s] = train_recipe(recipes[name], s, device=where, checkpoint=path, progress=True)
         except KeyboardInterrupt:
-            typer.echo(f"\nstopped; {out} holds the checkpoint; go on with the same command and --resume")
-            raise typer.Exit(130) from None
+            raise _stopped(out) from None
     for name in names if seed is None else []:
         typer.echo(f"testing {name} against tuned baselines, which takes a while")
         card = make_card(name, recipes[name], trained[name], where)
@@ -162,6 +170,11 @@ def bench(
     typer.echo(f"freed memory is {'kept' if kept else 'given back to the system'}")
     for line in benchmark.rows(where, rounds):
         typer.echo(line)
+
+
+def _stopped(out: Path) -> typer.Exit:
+    typer.echo(f"\nstopped; {out} holds the checkpoint; go on with the same command and --resume")
+    return typer.Exit(130)
 
 
 def _reached(card: Card) -> str:

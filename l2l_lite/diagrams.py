@@ -76,7 +76,8 @@ def race(test: Mapping[str, Any], seed: str = "0") -> Axes:
     heights = spread([math.log(end) for end in sorted(ends.values())], [0.15] * len(ends))
     for name, height in zip(sorted(ends, key=lambda name: ends[name]), heights, strict=True):
         weight = "bold" if name == "learned" else "normal"
-        ax.text(steps[-1] + 2, math.exp(height), name, color=plots.colour(name), va="center", weight=weight)
+        letters = plots.ink(plots.COLOURS[name])
+        ax.text(steps[-1] + 2, math.exp(height), name, color=letters, va="center", weight=weight)
     last = steps[-1]
     target, soon = test["reach"]["loss"], test["reach"]["learned"][seed]
     ax.plot([soon, last], [target, target], color="0.2", lw=1, ls=":")
@@ -104,7 +105,7 @@ def two_loops(labels: Mapping[str, str] = WORDS) -> Axes:
         if part in ("problem", "rule", "sum"):
             style["bbox"] = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": "0.3"}
         if part in ("outer", "inner"):
-            style |= {"weight": "bold", "color": LEARNED if part == "outer" else HAND}
+            style |= {"weight": "bold", "color": plots.ink(LEARNED if part == "outer" else HAND)}
         ax.text(x, y, labels.get(part, WORDS[part]), **style)
     return ax
 
@@ -148,7 +149,7 @@ def history() -> Axes:
     """Sixty years of update rules, downwards: on the left those written by hand, on the right the learned."""
     ax = graphs.canvas(WIDTH, 6.6, (0, 10), (2031, 1955))
     ax.plot([4.4, 4.4], [1960, 2028], color="0.6", lw=1, zorder=0)
-    ax.text(4, 1960, "↑ Cauchy 1847", ha="right", va="center")
+    ax.text(4, 1960, "↑ Cauchy 1847", ha="right", va="center", fontsize=10)
     _column(ax, "written by hand", WRITTEN, -0.4, HAND)
     _column(ax, "learned", LEARNT, 0.4, LEARNED)
     return ax
@@ -156,14 +157,14 @@ def history() -> Axes:
 
 def _column(ax: Axes, head: str, works: Mapping[str, str], aside: float, hue: str) -> None:
     side = "right" if aside < 0 else "left"
-    ax.text(4.4 + aside, 1957, head, ha=side, va="center", color=hue, weight="bold")
+    ax.text(4.4 + aside, 1957, head, ha=side, va="center", color=plots.ink(hue), weight="bold", fontsize=10)
     years = [year_of(key) for key in works]
     rows = spread(years, [2.3 * (1 + text.count("\n")) for text in works.values()])
     for year, row, text in zip(years, rows, works.values(), strict=True):
         ax.plot([4.4, 4.4 + 0.8 * aside], [year, row], color=hue, lw=1)
         ax.plot(4.4, year, "o", color=hue, ms=5)
         words = f"{text} {year}" if aside < 0 else f"{year} {text}"
-        ax.text(4.4 + aside, row, words, ha=side, va="center")
+        ax.text(4.4 + aside, row, words, ha=side, va="center", fontsize=10)
 
 
 def year_of(key: str) -> int:

@@ -1,19 +1,52 @@
-"""Diagrams of runs and of rules, drawn in steps."""
+"""Diagrams of runs, of rules and of a loss, drawn in steps."""
 
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from torch import nn
+
+from l2l_lite import plots
 
 FILL = {"f": "#F2F2F2", "theta": "#CFE5F5", "grad": "#DDF0E8", "rule": "#F8D9C4", "memory": "#CFE5F5"}
 BACK = "#D55E00"  # what flows backwards, and edges that are dashed
+INK = plots.ink(BACK)  # of letters
 WIDE = 2.3  # between two times
 
+# Layers of a network, as a drawing calls them.
+KINDS = {nn.Conv2d: "convolution", nn.BatchNorm2d: "batch norm", nn.Linear: "dense"}
 
-def node(ax: Axes, x: float, y: float, label: str, fill: str = "#F2F2F2", *, box: str = "circle") -> None:
+# Where the parts of neural art's loss stand, what they are, and which lead where.
+ART = {
+    "photo": (1.3, 8.2, "photograph\n$c$", "#F2F2F2"),
+    "picture": (5, 8.2, "picture\nof $θ$", FILL["theta"]),
+    "style": (8.7, 8.2, "style\n$s$", "#F2F2F2"),
+    "photo maps": (1.3, 6, "maps", FILL["grad"]),
+    "two maps": (3.3, 6, "maps", FILL["grad"]),
+    "all maps": (6.7, 6, "maps", FILL["grad"]),
+    "style maps": (8.7, 6, "maps", FILL["grad"]),
+    "gram": (6.7, 4.2, "Gram", FILL["grad"]),
+    "style gram": (8.7, 4.2, "Gram", FILL["grad"]),
+    "content loss": (2.3, 2.2, "content:\nplace by place", FILL["rule"]),
+    "smooth loss": (5, 2.2, "smoothness:\nneighbours", FILL["rule"]),
+    "style loss": (7.7, 2.2, "style: all\nplaces at once", FILL["rule"]),
+    "f": (5, 0.4, r"$f(θ) = α\,L_{content} + β\,L_{style} + γ\,L_{reg}$", "#F2F2F2"),
+}
+ART_EDGES = (
+    ("photo", "photo maps", "content loss", "f"),
+    ("picture", "two maps", "content loss"),
+    ("picture", "all maps", "gram", "style loss", "f"),
+    ("style", "style maps", "style gram", "style loss"),
+    ("picture", "smooth loss", "f"),
+)
+
+
+def node(
+    ax: Axes, x: float, y: float, label: str, fill: str = "#F2F2F2", *, box: str = "circle", size: float = 13
+) -> None:
     """A labelled circle, or a box "round", at a point."""
     style = {"boxstyle": f"{box},pad=0.3", "fc": fill, "ec": "0.3"}
-    ax.text(x, y, label, ha="center", va="center", fontsize=13, color="black", bbox=style, zorder=3)
+    ax.text(x, y, label, ha="center", va="center", fontsize=size, color="black", bbox=style, zorder=3)
 
 
 def arrow(
@@ -59,7 +92,7 @@ def windows(length: int = 3, count: int = 2) -> Axes:
         first, last = k * length, (k + 1) * length
         middle = (first + last) / 2
         arrow(ax, (last - 0.1, 0.25), (first + 0.1, 0.25), back=True, shrinkA=0, shrinkB=0)
-        ax.text(middle, -0.2, "messages", ha="center", color=BACK)
+        ax.text(middle, -0.2, "messages", ha="center", color=INK)
         node(ax, middle, -1.1, rf"$\varphi_{k}$", FILL["rule"], box="round")
         if k:
             arrow(ax, (middle - length, -1.1), (middle, -1.1))
@@ -96,6 +129,37 @@ def one_lstm() -> None:
     arrow(ax, (2, 3.6), (2, 2.5))
 
 
+def pair(network: nn.Sequential) -> Axes:
+    """Which coordinates of a network go to which of two LSTMs: those of convolutions, and all others."""
+    layers = [layer for layer in network if list(layer.parameters())]
+    sizes = [sum(weight.numel() for weight in layer.parameters()) for layer in layers]
+    ax = canvas(5, 0.5 * len(layers) + 0.4, (0, 10), (-0.7, len(layers) - 0.3))
+    for share, name in ((0.28, "conv"), (0.75, "dense")):
+        mine = [k for k, layer in enumerate(layers) if isinstance(layer, nn.Conv2d) == (name == "conv")]
+        fill, height = FILL["rule" if name == "conv" else "memory"], -share * (len(layers) - 1)
+        for k in mine:
+            label = f"{KINDS[type(layers[k])]}: {sizes[k]:,}"
+            node(ax, 2, len(layers) - 1 - k, label, fill, box="round", size=11)
+            arrow(ax, (3.7, len(layers) - 1 - k), (6.3, len(layers) - 1 + height), shrinkA=0, shrinkB=0)
+        count = sum(sizes[k] for k in mine)
+        label = f"LSTM with $φ_{{{name}}}$\n{count:,} memories"
+        node(ax, 8, len(layers) - 1 + height, label, fill, box="round", size=11)
+    return ax
+
+
+def art() -> Axes:
+    """The loss of neural art: what filters see of three pictures, and the three parts that compare it."""
+    ax = canvas(5, 4.9, (0, 10), (-0.3, 9))
+    for x, y, label, fill in ART.values():
+        node(ax, x, y, label, fill, box="round", size=11)
+    for path in ART_EDGES:
+        for start, end in pairwise(path):
+            (x, y, *_), (u, v, *_) = ART[start], ART[end]
+            arrow(ax, (x, y), (u, v), shrinkA=18, shrinkB=18 if end != "f" else 14)
+    ax.text(1.5, 7.1, "filters", fontsize=11, ha="left", va="center")
+    return ax
+
+
 def canvas(width: float, height: float, x: tuple[float, float], y: tuple[float, float]) -> Axes:
     """Empty axes of a size in inches, without a frame."""
     _, ax = plt.subplots(figsize=(width, height), layout="constrained")
@@ -128,7 +192,7 @@ def _messages(ax: Axes, steps: int, told: int) -> None:
         if t:
             arrow(ax, ((t + 1) * WIDE, 2), (t * WIDE, 2), back=True)
         arrow(ax, ((t + 1) * WIDE, 2), (t * WIDE, 0), back=True)
-        ax.text((t + 0.5) * WIDE, 0.42, f"$s_{t} = {' + '.join(heard)}$", fontsize=13, color=BACK)
+        ax.text((t + 0.5) * WIDE, 0.42, f"$s_{t} = {' + '.join(heard)}$", fontsize=13, color=INK)
 
 
 def _cell(

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import torch
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -49,6 +50,19 @@ def style() -> None:
 def colour(name: str) -> str | None:
     """The colour of the optimizer whose name the label starts with; None for any other label."""
     return next((hue for label, hue in COLOURS.items() if name.startswith(label)), None)
+
+
+def ink(hue: str) -> str:
+    """This hue for letters: as dark as it takes for a contrast of 5 to 1 on white."""
+    red, green, blue = to_rgb(hue)
+    shades = ((red * k / 50, green * k / 50, blue * k / 50) for k in range(50, -1, -1))
+    return next(to_hex(shade) for shade in shades if luminance(shade) <= 1.05 / 5 - 0.05)
+
+
+def luminance(rgb: Sequence[float]) -> float:
+    """From 0 for black to 1 for white, as accessible pages measure it."""
+    linear = (x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in rgb)
+    return sum(weight * x for weight, x in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def learning_curves(

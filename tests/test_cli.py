@@ -272,3 +272,45 @@ def test_python_m_is_the_same_command():
     assert done.returncode == 2
     assert done.stderr.startswith("l2l: the zoo has no rule named 'minst'")
     assert len(done.stderr.splitlines()) == 1
+
+
+SITE = """
+import l2l_lite as l2l
+from l2l_lite.zoo.recipes import RECIPES, Recipe
+
+RECIPES["tiny"] = Recipe(
+    summary="a tiny rule",
+    data=lambda: "drawn for a test",
+    make_family=lambda: l2l.Quadratic(3),
+    make_rule=lambda seed: l2l.LSTMRule((3,), l2l.identity, scale={scale}, seed=seed),
+    stages=({{"trajectories": 6, "steps": 5, "validate_every": 2, "validation_tasks": 2}},),
+    seeds=(0, 1),
+)
+"""
+
+
+def children_know_tiny(folder, monkeypatch, scale=0.1):
+    """Let a process that begins know the recipe too."""
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(SITE.format(scale=scale), encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder / "site"), *sys.path]))
+
+
+def test_meta_seeds_side_by_side_learn_what_they_learn_one_after_another(capsys, folder, monkeypatch):
+    children_know_tiny(folder, monkeypatch)
+    assert run(capsys, "train", "tiny", "--out", "one", "--device", "cpu")[0] == 0
+    code, out, _ = run(capsys, "train", "tiny", "--out", "both", "--device", "cpu", "--jobs", "2")
+    assert code == 0
+    assert "wrote both/tiny.safetensors" in out
+    for name in ("tiny-0.pt", "tiny-1.pt"):
+        torch.testing.assert_close(weights(f"both/{name}"), weights(f"one/{name}"), rtol=0, atol=0)
+    assert "6/6" in (folder / "both" / "tiny-1.log").read_text(encoding="utf-8")
+    assert not (folder / "one" / "tiny-1.log").exists()
+
+
+def test_a_meta_seed_that_fails_beside_others_is_named(capsys, folder, monkeypatch):
+    children_know_tiny(folder, monkeypatch, scale="1e38")
+    code, _, err = run(capsys, "train", "tiny", "--out", "here", "--device", "cpu", "--jobs", "2")
+    assert code == 2
+    assert err.startswith("l2l: meta-seed 0 of tiny failed: l2l: meta-training stopped after")
+    assert not (folder / "here" / "tiny.json").exists()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,8 +18,24 @@ from torch import Tensor
 
 import l2l_lite as l2l
 from l2l_lite.demos import Demo
+from l2l_lite.price import Job
 
-DEMOS = {name: getattr(l2l.demos, name)() for name in ("race", "descent", "response")}
+STEPS = (0, 2, 4, 8)
+
+
+def frames() -> Demo:
+    """Two rules that paint a square dark and red."""
+    shades = torch.linspace(1, 0, len(STEPS))[:, None, None, None].expand(-1, 3, 16, 16)
+    pictures = {"learned": shades, "Adam": shades * torch.tensor([1.0, 0, 0])[:, None, None]}
+    losses = {"learned": [100.0, 50.04, 2.0, 1.0], "Adam": [100.0, 60.0, 3.0, 2.0]}
+    return l2l.demos.frames(pictures, losses, STEPS, alt="Two squares.", look_for=("dark", "red", "both"))
+
+
+def make(name: str) -> Demo:
+    return frames() if name == "frames" else getattr(l2l.demos, name)()
+
+
+DEMOS = {name: make(name) for name in ("race", "descent", "response", "messages", "price", "frames")}
 AMOUNTS = {"rosenbrock": 2.0, "quadratic": 10.0, "saddle": 1.0, "noisy": 0.3, "aligned": 10.0}
 STARTS = {"rosenbrock": (-1.5, 2.5), "saddle": (-1.6, 0.1)}
 RULES = {
@@ -158,6 +175,87 @@ def test_what_the_response_says_to_look_for_is_so() -> None:
     assert abs(step(rule, 10) - step(rule, -10)) < 0.1 * abs(step(learned, 10) - step(learned, -10))
 
 
+JOBS = [
+    Job(),
+    Job(runs=1e4, batch=2048, tries=0),
+    Job(runs=3.5, batch=4096, parameters=1e6, steps=1e4, share=0.8, tries=200, trained_on=1e3),
+    Job(runs=50, batch=16, parameters=1e9, share=1.0, tries=30),
+]
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_page_reckons_as_the_package_does(browser: Browser, tmp_path: Path, job: Job) -> None:
+    shown = Shown(browser, tmp_path, DEMOS["price"])
+    found = shown.page.evaluate("job => l2lDemos.price.price(job)", vars(job))
+    ends = {"after": job.pays_after(), "until": job.pays_until()}
+    costs = {"once": job.once, "each": job.each, "adam": job.adam(), "learned": job.learned()}
+    assert found == pytest.approx(ends | costs, rel=1e-9)
+    assert not shown.faults
+    shown.page.context.close()
+
+
+def test_what_the_price_says_to_look_for_is_so() -> None:
+    job = Job(parameters=10**4.2)
+    assert f"{job.once:,.0f}, {job.each:.1f}" == "4,006, 6.6"
+    assert job.pays_after() == float("inf")
+    wide = replace(job, batch=2048)
+    assert round(wide.pays_after(), -1) == 1550
+    assert replace(wide, parameters=10**6.2).once < wide.tries
+
+
+def told(
+    rate: float, steps: int, *, last: bool, dashed: bool
+) -> tuple[list[list[float]], list[float], float]:
+    """What autograd says to each step of a run on f(θ) = ½ θ² from 1, loss by loss and in all; and dL/dα."""
+    alpha = torch.tensor(rate, dtype=torch.float64, requires_grad=True)
+    theta, moves, losses = torch.ones((), dtype=torch.float64), [], []
+    for _ in range(steps):
+        moves.append(-alpha * (theta if dashed else theta.detach()))
+        theta = theta + moves[-1]
+        losses.append(theta**2 / 2)
+    counted = [loss * (not last or loss is losses[-1]) for loss in losses]
+    parts = [[0.0] + [_slope(loss, move) for loss in counted] for move in moves]
+    return parts, [_slope(sum(counted), move) for move in moves], _slope(sum(counted), alpha)
+
+
+def _slope(loss: Tensor, by: Tensor) -> float:
+    (grad,) = torch.autograd.grad(loss, by, retain_graph=True, allow_unused=True)
+    return 0.0 if grad is None else grad.item()
+
+
+@pytest.mark.parametrize("dashed", [False, True])
+@pytest.mark.parametrize("last", [False, True])
+def test_each_step_hears_what_autograd_tells_it(browser: Browser, tmp_path: Path, last: bool, dashed: bool):
+    page = Shown(browser, tmp_path, DEMOS["messages"]).page
+    objective = l2l.objectives.last if last else l2l.objectives.uniform
+    for rate, steps in ((0.5, 2), (0.5, 6), (1.0, 6), (1.7, 5)):
+        how = {"last": last, "dashed": dashed}
+        heard = page.evaluate("([rate, n, how]) => l2lDemos.messages.hear(rate, n, how)", [rate, steps, how])
+        parts, messages, slope = told(rate, steps, **how)
+        assert heard["parts"] == [pytest.approx(part, abs=1e-12) for part in parts]
+        assert heard["messages"] == pytest.approx(messages, abs=1e-12)
+        assert heard["slope"] == pytest.approx(slope, abs=1e-12)
+        if not dashed:
+            rule = l2l.GradientDescent(torch.nn.Parameter(torch.tensor(rate, dtype=torch.float64)))
+            bowl = LANDSCAPES["aligned"](torch.tensor([[1.0, 0.0]], dtype=torch.float64), 1.0)
+            l2l.meta_gradient(rule, bowl, steps, l2l.start(rule, bowl), objective=objective)
+            assert heard["slope"] == pytest.approx(rule.lr.grad.item(), abs=1e-12)
+    page.context.close()
+
+
+def test_what_the_messages_say_to_look_for_is_so() -> None:
+    slopes = {
+        (rate, last, dashed): told(rate, 6, last=last, dashed=dashed)[2]
+        for rate in (0.5, 1.5)
+        for last in (False, True)
+        for dashed in (False, True)
+    }
+    assert [f"{slopes[0.5, False, dashed]:.2g}" for dashed in (False, True)] == ["-1.3", "-0.89"]
+    assert slopes[1.5, True, False] < 0 < slopes[1.5, True, True]
+    parts = told(1.5, 6, last=True, dashed=False)[0]
+    assert all(part == parts[0] for part in parts)  # one and the same gradient
+
+
 def test_a_run_that_leaves_is_told(shown: Page) -> None:
     run = shown.evaluate(RUN, ["GD", None, 3.0, "aligned", 10.0, [1.0, 1.0], 40])
     assert run["lost"]
@@ -278,8 +376,11 @@ def test_the_limit_is_marked_and_kept(fresh: Shown) -> None:
     demo = fresh.page.locator(".l2l-demo").nth(1)
     assert demo.locator(".groove").get_attribute("data-limit") == "2/L = 0.2"
     assert "converges" in demo.locator(".panels p").inner_text()
-    for _ in range(3):
+    for _ in range(2):
         demo.get_by_label("Learning rate").press("ArrowRight")
+    fate = "α = 0.1995 is below 2/L: the run converges. Each step multiplies θ₁ by 0.80 and θ₂ by −0.995."
+    assert demo.locator(".panels p").inner_text() == fate
+    demo.get_by_label("Learning rate").press("ArrowRight")
     assert "diverges" in demo.locator(".panels p").inner_text()
 
 
@@ -319,6 +420,86 @@ def test_a_gradient_is_dragged(browser: Browser, tmp_path: Path) -> None:
     seen.append(answers.inner_text())
     assert len(set(seen)) == 4
     assert "Learned LSTM" in page.locator("[aria-live]").inner_text()
+    assert not shown.faults
+    page.context.close()
+
+
+def test_the_price_is_asked_by_mouse_and_by_keys(browser: Browser, tmp_path: Path) -> None:
+    shown = Shown(browser, tmp_path, DEMOS["price"])
+    page, said = shown.page, shown.page.locator(".l2l-demo [aria-live]")
+    costs, handle = page.locator(".key"), page.locator(".start")
+    assert said.inner_text().endswith("It never pays.")
+    seen = [costs.inner_text()]
+    drag(page, 80, 0)
+    seen.append(costs.inner_text())
+    handle.press("ArrowRight")
+    seen.append(costs.inner_text())
+    assert len(set(seen)) == 3
+    handle.press("ArrowLeft")
+    assert costs.inner_text() == seen[1]
+    for _ in range(4):
+        page.get_by_label("Batch").press("ArrowRight")
+    assert page.get_by_label("Batch").get_attribute("aria-valuetext") == "2,048"
+    assert said.inner_text().endswith("It pays after 1,552 runs.")
+    page.get_by_label("Tries to tune Adam").press("End")
+    page.get_by_label("Parameters").press("End")
+    assert said.inner_text().endswith("from the first run on.")
+    page.get_by_label("Batch").press("Home")
+    assert said.inner_text().endswith("runs only.")
+    assert not shown.faults
+    page.context.close()
+
+
+def test_a_step_is_picked(browser: Browser, tmp_path: Path) -> None:
+    """By mouse, on the graph or its label, and by keys; weights, edges and rate change the sum."""
+    shown = Shown(browser, tmp_path, DEMOS["messages"])
+    page, sum_ = shown.page, shown.page.locator("[aria-live]")
+    assert sum_.inner_text().startswith("g₁ hears s₁ = ∇₂ + ∇₃ + ∇₄ + ∇₅ + ∇₆ = 0.25 + ")
+    page.get_by_text("g₄", exact=True).click()
+    assert sum_.inner_text() == "g₄ hears s₄ = ∇₅ + ∇₆ = 0.031 + 0.016 = 0.047"
+    page.get_by_label("g₄").press("ArrowRight")
+    assert sum_.inner_text() == "g₅ hears s₅ = ∇₆ = 0.016"
+    box = page.locator(".graph").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.07 * box["width"], box["y"] + 0.1 * box["height"])
+    assert page.get_by_label("g₀").is_checked()
+    seen = [sum_.inner_text()]
+    page.get_by_text("kept", exact=True).click()
+    seen.append(sum_.inner_text())
+    page.get_by_label("Learning rate").press("ArrowLeft")
+    seen.append(sum_.inner_text())
+    assert page.locator(".edge.read.on").count() == 5
+    page.get_by_text("the last alone").click()
+    seen.append(sum_.inner_text())
+    assert len(set(seen)) == 4
+    assert "q⁵∇₆" in seen[-1]
+    assert not shown.faults
+    page.context.close()
+
+
+def test_frames_are_turned(browser: Browser, tmp_path: Path) -> None:
+    """By keys and by the button; with motion one after the other, without it the last at once."""
+    shown = Shown(browser, tmp_path, DEMOS["frames"])
+    page, clock, news = shown.page, shown.page.locator(".time .value"), shown.page.locator("[aria-live]")
+    names = page.locator("figcaption .name").all_inner_texts()
+    assert names == ["Learned LSTM", "Adam"]  # in the order of the pictures
+    assert clock.inner_text() == "step 4"
+    page.get_by_label("Frame").press("Home")
+    assert page.locator("figcaption .value").all_inner_texts() == ["100", "100"]
+    page.get_by_label("Frame").press("ArrowRight")
+    assert clock.inner_text() == "step 2"
+    assert news.inner_text() == "Losses after 2 steps: Learned LSTM 50, Adam 60"
+    assert page.locator("img").last.get_attribute("alt") == "Adam, step 2"
+    page.get_by_role("button", name="Paint").click()
+    assert clock.inner_text() == "step 8"
+    page.emulate_media(reduced_motion="no-preference")
+    page.clock.install()
+    page.get_by_role("button", name="Paint").click()
+    assert clock.inner_text() == "step 0"
+    page.clock.run_for(1300)
+    assert clock.inner_text() == "step 4"
+    page.clock.run_for(1000)
+    assert clock.inner_text() == "step 8"
     assert not shown.faults
     page.context.close()
 
@@ -379,9 +560,25 @@ def test_demos_are_accessible(browser: Browser, tmp_path: Path, width: int, them
 @each_demo
 def test_a_page_carries_little_and_the_same_each_time(name: str) -> None:
     page = DEMOS[name]._repr_html_()
-    assert page == getattr(l2l.demos, name)()._repr_html_()
+    assert page == make(name)._repr_html_()
     assert len(page.encode()) <= 60_000
     assert not re.search(r"""["'(]https?://(?!www\.w3\.org/2000/svg)|\sid=""", page)
+
+
+@each_demo
+def test_a_demo_at_rest_comes_to_life_on_a_page(name: str) -> None:
+    shown = DEMOS[name]._repr_html_()
+    resting = l2l.demos.at_rest(shown)
+    assert "<script>" not in resting
+    assert "<style>" not in resting
+    assert l2l.demos.alive(resting) == shown
+    twice = l2l.demos.alive(f"<h1>Two</h1>{resting}{resting}")
+    assert twice.count("<style>") == twice.count("<script>") == 1
+
+
+def test_pages_without_demos_stay_as_they_are() -> None:
+    page = "<style>p {}</style><p>No demo</p><script>1</script>"
+    assert l2l.demos.alive(page) == l2l.demos.at_rest(page) == page
 
 
 @each_demo
@@ -410,7 +607,7 @@ def test_a_page_that_asks_for_no_demo_is_told() -> None:
     directive = ShowDemo("demo", ["Demo"], {}, StringList(), 1, 0, "", None, Mock())
     with pytest.raises(DirectiveError) as error:
         directive.run()
-    assert error.value.msg == "there is no demo 'Demo'; there are race, descent, response"
+    assert error.value.msg == "there is no demo 'Demo'; there are race, descent, response, messages, price"
 
 
 def test_noise_is_normal() -> None:

@@ -30,7 +30,10 @@ def words(ax: Axes) -> list[Text]:
 
 
 @pytest.mark.parametrize("draw", [lambda: diagrams.race(RACE), diagrams.two_loops, diagrams.history])
-def test_words_neither_overlap_nor_are_cut_off(draw) -> None:
+def test_words_neither_overlap_nor_are_cut_off(draw, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("font.size", "axes.titlesize", "figure.constrained_layout.use"):
+        monkeypatch.setitem(plt.rcParams, name, plt.rcParams[name])
+    l2l.plots.style()
     ax = draw()
     ax.figure.draw_without_rendering()
     boxes = {text.get_text(): text.get_window_extent() for text in words(ax)}

@@ -1,9 +1,12 @@
 """The diagrams hold what they say: every step, every message, every coordinate."""
 
 from collections.abc import Iterator
+from itertools import combinations, pairwise
 
 import matplotlib.pyplot as plt
 import pytest
+from matplotlib.colors import to_rgb
+from torch import nn
 
 from l2l_lite import graphs, plots
 
@@ -66,6 +69,53 @@ def test_every_coordinate_has_its_memory() -> None:
     assert [f"$h^{i}$" in shown for i in "12n"] == [True] * 3
     assert shown.count("LSTM") == 3
     assert sum("varphi" in word for word in shown) == 1
+
+
+def convolutional() -> nn.Sequential:
+    """The shape of the book's: a convolution, its batch norm, a dense layer."""
+    conv, norm = nn.Conv2d(3, 16, 5, bias=False), nn.BatchNorm2d(16)
+    return nn.Sequential(conv, nn.MaxPool2d(2), norm, nn.ReLU(), nn.Flatten(), nn.Linear(256, 10))
+
+
+def test_the_pair_counts_every_coordinate_once() -> None:
+    graphs.pair(convolutional())
+    assert words() == [
+        "convolution: 1,200",
+        "LSTM with $φ_{conv}$\n1,200 memories",
+        "batch norm: 32",
+        "dense: 2,570",
+        "LSTM with $φ_{dense}$\n2,602 memories",
+    ]
+
+
+def test_every_part_of_the_art_leads_to_the_loss() -> None:
+    edges = {edge for path in graphs.ART_EDGES for edge in pairwise(path)}
+    assert {end for edge in edges for end in edge} == set(graphs.ART)
+    reached = {"f"}
+    for _ in edges:
+        reached |= {start for start, end in edges if end in reached}
+    assert reached == set(graphs.ART)
+    graphs.art()
+    assert [word for *_, word, _ in graphs.ART.values()] == words()[: len(graphs.ART)]
+
+
+@pytest.mark.parametrize("draw", [lambda: graphs.pair(convolutional()), graphs.art])
+def test_words_neither_overlap_nor_are_cut_off(draw) -> None:
+    plots.style()
+    ax = draw()
+    ax.figure.draw_without_rendering()
+    boxes = [text.get_bbox_patch().get_window_extent() for text in ax.texts if text.get_bbox_patch()]
+    page = ax.figure.bbox
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 for box in boxes)
+    assert all(page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("name", plots.COLOURS)
+def test_letters_in_a_colour_can_be_read(name: str) -> None:
+    ink = to_rgb(plots.ink(plots.COLOURS[name]))
+    assert 1.05 / (plots.luminance(ink) + 0.05) >= 5
+    assert all(dark <= hue + 0.01 for dark, hue in zip(ink, to_rgb(plots.COLOURS[name]), strict=True))
 
 
 def test_letters_are_large_and_colours_are_no_optimizers() -> None:

@@ -1,6 +1,8 @@
-"""A directive that puts a demo of the package on a page: ```{demo} race```."""
+"""A directive that puts a demo of the package on a page, ```{demo} race```, and what brings demos to life."""
 
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -8,11 +10,13 @@ from sphinx.util.docutils import SphinxDirective
 
 from l2l_lite import demos
 
-DEMOS = {demo.__name__: demo for demo in (demos.race, demos.descent, demos.response)}
+DEMOS = {
+    demo.__name__: demo for demo in (demos.race, demos.descent, demos.response, demos.messages, demos.price)
+}
 
 
 class ShowDemo(SphinxDirective):
-    """The HTML that a notebook would show for `l2l.demos.<name>()`."""
+    """The HTML that a recorded notebook holds for `l2l.demos.<name>()`."""
 
     required_arguments = 1
 
@@ -20,12 +24,23 @@ class ShowDemo(SphinxDirective):
         name = self.arguments[0]
         if name not in DEMOS:
             raise self.error(f"there is no demo {name!r}; there are {', '.join(DEMOS)}")
-        for file in Path(demos.__file__).parent.glob("*.*"):
-            self.env.note_dependency(str(file))  # a page is built anew when the demo changes
-        return [nodes.raw("", DEMOS[name]()._repr_html_(), format="html")]
+        return [nodes.raw("", demos.at_rest(DEMOS[name]()._repr_html_()), format="html")]
+
+
+def enliven(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give a page with demos their style and their scripts, once."""
+    context["body"] = demos.alive(context.get("body", ""))
+
+
+def edition() -> str:
+    """Another word whenever a file of the demos has changed, for then all pages have to be built anew."""
+    files = sorted(Path(demos.__file__).parent.glob("*.*"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directive with Sphinx."""
     app.add_directive("demo", ShowDemo)
+    app.add_config_value("demo_edition", edition(), "env")
+    app.connect("html-page-context", enliven, priority=950)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

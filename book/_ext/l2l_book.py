@@ -47,12 +47,23 @@ def without_address(options: dict[str, Any]) -> bool:
     return PLACEHOLDER in options.get("repository_url", "")
 
 
+def has_formulas(app: Sphinx, pagename: str) -> bool:
+    """Whether a formula stands on the page itself."""
+    return bool(app.env.get_domain("math").data["has_equations"].get(pagename))
+
+
 def mend_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Drop the live-code scripts, declared twice and never used; mend what is not accessible."""
+    """Drop scripts that the page does not use; mend what is not accessible."""
+    # The live-code scripts are declared twice and never used. MathJax is wanted by every page above one
+    # with formulas, such as the cover, and holds up the page's own scripts.
+    useless = ["thebe"] if has_formulas(app, pagename) else ["thebe", "mathjax"]
     context["script_files"] = [
         script
         for script in context["script_files"]
-        if "thebe" not in f"{script} {getattr(script, 'attributes', {}).get('body', '')}".lower()
+        if not any(
+            name in f"{script} {getattr(script, 'attributes', {}).get('body', '')}".lower()
+            for name in useless
+        )
     ]
     body = context.get("body", "")
     # Screen readers stumble over lists whose children are no list items ...

@@ -13,13 +13,18 @@ ALONE = ROOT / "_build" / "alone"
 SITE = ALONE / "site"
 
 
+def wheel(folder: Path) -> Path:
+    """Build the package as a user gets it, without the working tree, into `folder`."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel"]
+    how = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(folder)]
+    subprocess.run([*pip, *how, str(ROOT)], check=True)
+    return next(folder.glob("l2l_lite-*.whl"))
+
+
 def install_wheel() -> None:
-    """The package as a user gets it, without the working tree, in SITE."""
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    wheels = ["--no-deps", "--no-build-isolation", "--wheel-dir", str(ALONE)]
-    subprocess.run([*pip, "wheel", *wheels, str(ROOT)], check=True)
-    files = map(str, ALONE.glob("*.whl"))
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(SITE), *files], check=True)
+    """Put the built package into SITE."""
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    subprocess.run([*pip, "--no-deps", "--target", str(SITE), str(wheel(ALONE))], check=True)
 
 
 def lay(path: Path) -> Path:

@@ -14,6 +14,8 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 from PIL import Image
 
+from l2l_lite import demos
+
 BOOK = Path(__file__).resolve().parents[1]
 THREADS = "1"  # as in `make test`: float sums depend on the number of threads
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -60,6 +62,8 @@ def normalise(notebook: NotebookNode) -> None:
         if cell.cell_type == "code":
             # A widget without its live kernel is an empty box, and its id is random.
             cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
+            for data in (out.data for out in cell.outputs if "text/html" in out.get("data", {})):
+                data["text/html"] = demos.at_rest(data["text/html"])  # a page brings it to life
             for data in (out.data for out in cell.outputs if "image/png" in out.get("data", {})):
                 kind, picture = lightest(data.pop("image/png"))
                 data[kind] = picture

@@ -20,7 +20,7 @@ def still(page: Page, demo: demos.Demo) -> bytes:
     page.set_content(f"<html data-theme='light'>{demo._repr_html_()}</html>")
     page.add_style_tag(content=BARE)
     file = BytesIO()
-    shot = Image.open(BytesIO(page.locator(".l2l-demo :is(.map, .plot)").last.screenshot()))
+    shot = Image.open(BytesIO(page.locator(".l2l-demo :is(.map, .plot, .graph)").last.screenshot()))
     shot.convert("RGB").save(file, "WEBP", quality=QUALITY, method=6)
     return file.getvalue()
 
@@ -30,7 +30,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": 900})
-        for demo in (demos.race(), demos.descent(), demos.response()):
+        for demo in (demos.race(), demos.descent(), demos.response(), demos.messages(), demos.price()):
             (FOLDER / f"{demo.name}.webp").write_bytes(still(page, demo))
         browser.close()
 

@@ -1,4 +1,4 @@
-"""Demos that run in a page without a kernel: update rules on landscapes, and what they see of a gradient."""
+"""Demos that run in a page without a kernel: rules on landscapes, what they see and hear, what they cost."""
 
 import base64
 import html
@@ -7,15 +7,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from io import BytesIO
 from typing import Any
 
 import torch
+from PIL import Image
+from torch import Tensor
 
 from l2l_lite import plots, zoo
 from l2l_lite.learned import LSTMRule
 from l2l_lite.naming import describe
 
-__all__ = ["Demo", "descent", "race", "response"]
+__all__ = ["Demo", "descent", "frames", "messages", "price", "race", "response"]
 
 FEATURES = ("identity", "log_and_sign")  # of `core.js`
 
@@ -27,11 +30,12 @@ class Demo:
     A page that strips scripts, as a notebook that is not trusted does, keeps the picture and the words.
     """
 
-    name: str  # of the still picture
+    name: str
     script: str  # that builds it from the settings
     alt: str
     settings: Mapping[str, Any]
     look_for: Sequence[str]
+    still: str = ""  # as data; else the package holds a picture of that name
 
     def __repr__(self) -> str:
         return f"Demo({self.name!r})"
@@ -39,14 +43,31 @@ class Demo:
     def _repr_html_(self) -> str:
         settings = json.dumps(self.settings, sort_keys=True).replace("&", "&amp;").replace("'", "&#39;")
         notes = "".join(f"<li>{note}</li>" for note in self.look_for)
-        return (
-            f"<style>{_lean(_text('style.css'))}</style>"
+        return alive(
             f"<div class='l2l-demo' data-script='{self.script}' data-settings='{settings}'>"
             f"<div class='stage'>"
-            f'<img alt="{html.escape(self.alt)}" src="{_picture(self.name)}"></div>'
+            f'<img alt="{html.escape(self.alt)}" src="{self.still or _picture(self.name)}"></div>'
             f'<div class="notes"><p><b>What to look for</b></p><ol>{notes}</ol></div></div>'
-            f"<script>{_script(self.script)}</script>"
         )
+
+
+def alive(page: str) -> str:
+    """HTML with demos at rest, and the style and the scripts that bring them to life."""
+    scripts = dict.fromkeys(re.findall("<div class='l2l-demo' data-script='([a-z]+)'", page))
+    if not scripts:
+        return page
+    styles = "".join(_lean(_text(f"{name}.css")) for name in ("style", *scripts) if _has(f"{name}.css"))
+    added = "".join(f"<script>{_script(name)}</script>" for name in scripts)
+    return f"<style>{styles}</style>{page}{added}"
+
+
+def at_rest(shown: str) -> str:
+    """What a cell shows without style and scripts, as a recorded notebook holds it; `alive` adds them."""
+    return (
+        re.sub(r"<(style|script)>.*?</\1>", "", shown, flags=re.DOTALL)
+        if "class='l2l-demo'" in shown
+        else shown
+    )
 
 
 def race() -> Demo:
@@ -122,6 +143,89 @@ def response(learned: str = "mnist", *, lr: float = 0.1, seed: int = 1) -> Demo:
     return Demo("response", "response", alt, settings, look_for)
 
 
+def price() -> Demo:
+    """When a learned rule has paid, for a reader's own batch, parameters, steps, tries and number of runs.
+
+    The arithmetic is that of `l2l_lite.price.Job`.
+    """
+    log = {"base": 10, "step": 0.1}
+    dials = [
+        {"name": "trained_on", "label": "Runs of meta-training", "min": 0, "max": 5, "value": 2} | log,
+        {
+            "name": "share",
+            "label": "The rule's share of steps",
+            "min": 5,
+            "max": 100,
+            "value": 47,
+            "unit": "%",
+        },
+        {"name": "batch", "label": "Batch", "base": 2, "min": 0, "max": 16, "value": 7},
+        {"name": "parameters", "label": "Parameters", "min": 2, "max": 9, "value": 4.2} | log,
+        {"name": "steps", "label": "Steps of Adam", "min": 1, "max": 6, "value": 2} | log,
+        {"name": "tries", "label": "Tries to tune Adam", "min": 0, "max": 200, "value": 19},
+    ]
+    colours = {name: plots.COLOURS[name] for name in ("Adam", "learned")}
+    alt = "What runs cost with Adam and with a learned rule, over their number; that of the rule is higher."
+    look_for = (
+        "<b>The question as it is asked.</b> A rule that is meta-trained on a hundred runs of MNIST has cost "
+        "as much as 4,000 runs of Adam, and each of its own runs as much as 6.6. For one run, or for any "
+        "number, it does not pay.",
+        "<b>The batch decides.</b> A gradient costs more with every example, and the rule does not. At 128 "
+        "it never pays, at 2,048 after 1,550 runs. For a convolution, take the batch times the places at "
+        "which its weights are used.",
+        "<b>A lead that lasts would pay.</b> At 2,048, give the network a hundred times the parameters: "
+        "meta-training costs less than Adam's tries then. The sliders take for granted that the rule's lead "
+        "lasts there, which somebody has to measure.",
+    )
+    return Demo("price", "price", alt, {"dials": dials, "colours": colours}, look_for)
+
+
+def messages(*, steps: int = 6, rate: float = 0.5) -> Demo:
+    """What each step of an unrolled run hears of the losses, on f(θ) = ½ θ² from 1.
+
+    A reader picks the step, the weights of the losses, the learning rate, and whether dashed edges stay.
+    """
+    alt = (
+        "A run of six steps as a graph; thick lines lead from the losses 2 to 6 back to step 1, which hears "
+        "the sum of their gradients."
+    )
+    look_for = (
+        "<b>One gradient more.</b> Pick a step, and then the one before it: it hears the same gradients and "
+        "one more, the one that the rule reads right after it. Nothing but these sums is left to compute.",
+        "<b>What dropping costs.</b> Keep the dashed edges: a message is now multiplied by q = 1 − α at each "
+        "step that it passes. At the rate 0.5 the slope goes from −1.3 to −0.89, and asks for the same.",
+        "<b>A bad pair.</b> Let the last loss count alone, and set the rate to 1.5. Every step hears one and "
+        "the same gradient, and with the edges dropped the slope asks for a still longer step, although "
+        "the run overshoots at each. With the edges kept it asks for a shorter one.",
+    )
+    return Demo("messages", "messages", alt, {"steps": steps, "rate": rate}, look_for)
+
+
+def frames(
+    pictures: Mapping[str, Tensor],
+    losses: Mapping[str, Sequence[float]],
+    steps: Sequence[int],
+    *,
+    alt: str,
+    look_for: Sequence[str],
+) -> Demo:
+    """Pictures [frames, 3, height, width] that rules make of one start, side by side; a slider turns frames.
+
+    With the loss of each at each of `steps`. At rest the frames in the middle stand there.
+    """
+    rules = [
+        {
+            "name": name,
+            "colour": plots.colour(name),
+            "frames": [_encoded(frame) for frame in shown],
+            "losses": [float(f"{loss:.3g}") for loss in losses[name]],
+        }
+        for name, shown in pictures.items()
+    ]
+    middle = torch.cat([shown[len(shown) // 2] for shown in pictures.values()], dim=-1)
+    return Demo("frames", "frames", alt, {"steps": steps, "rules": rules}, look_for, _encoded(middle))
+
+
 def _settings(landscapes: Sequence[str], rules: Sequence[str], *, steps: int) -> dict[str, Any]:
     colours = {name: plots.COLOURS[name] for name in rules}
     return {"landscapes": landscapes, "rules": rules, "steps": steps, "colours": colours}
@@ -143,6 +247,17 @@ def _lstm(name: str) -> dict[str, Any]:
     }
 
 
+def _encoded(picture: Tensor) -> str:
+    """A picture [3, height, width] with values in [0, 1] as the address of an image."""
+    file, pixels = BytesIO(), picture.detach().cpu().clamp(0, 1).mul(255).round().byte()
+    Image.fromarray(pixels.movedim(0, -1).numpy()).save(file, "WEBP", quality=60, method=6)
+    return _address(file.getvalue())
+
+
+def _address(picture: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
+
+
 def _script(name: str) -> str:
     """The library, once for all demos of a page, the script, and a call that builds what is not yet built."""
     core, draw, build = (_lean(_text(f"{part}.js")) for part in ("core", "draw", name))
@@ -159,10 +274,13 @@ def _lean(script: str) -> str:
     return re.sub(r"(?<=[;,{(\[])\n", "", bare)
 
 
+def _has(name: str) -> bool:
+    return files(__name__).joinpath(name).is_file()
+
+
 def _text(name: str) -> str:
     return files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _picture(name: str) -> str:
-    data = files(__name__).joinpath(f"{name}.webp").read_bytes()
-    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
+    return _address(files(__name__).joinpath(f"{name}.webp").read_bytes())

@@ -7,7 +7,7 @@ const draw = (() => {
   const within = (x, low, high) => Math.max(low, Math.min(high, x));
 
   const superscript = n => String(n).replace(/./g, d => d === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
-  const signed = x => x.toFixed(2).replace("-", "−");
+  const signed = x => x.toFixed(Math.abs(x * x - 1) < 0.02 ? 3 : 2).replace("-", "−"); // 0.995 is not 1
   function show(x) {
     if (!(x < 1e5)) return "lost";
     if (x < 1e-15) return "0";

@@ -244,7 +244,7 @@ l2lDemos.race ??= (({ core, draw }) => {
       groove.dataset.limit = `2/L = ${show(edge)}`;
       groove.style.setProperty("--limit", within((Math.log10(edge) - LOW) / (HIGH - LOW), 0, 1));
       const fate = lr > edge ? "above 2/L: the run diverges" : "below 2/L: the run converges";
-      verdict.textContent = `α = ${show(lr)} is ${fate}. ` +
+      verdict.textContent = `α = ${+lr.toPrecision(4)} is ${fate}. ` +
         `Each step multiplies θ₁ by ${signed(1 - lr)} and θ₂ by ${signed(1 - lr * race.amount)}.`;
     }
 
