@@ -116,7 +116,7 @@ def reptile(function: Callable[[Tensor, Tensor, float], Any]) -> None:
         (start - 0.25 * (ends.mean(dim=0) - start), "the start moves away from where the tasks ended"),
         (ends.mean(dim=0), "that ignores the rate: the start jumps all the way, and noise with it"),
         (start + 0.25 * ends.mean(dim=0), "move towards the ends, by a part of the difference to them"),
-        (start + 0.25 * (ends - start).sum(dim=0), "the sum over tasks grows with their number: use the mean"),
+        (start + 0.25 * (ends - start).sum(dim=0), "a sum grows with the number of tasks: use the mean"),
     ):
         if torch.allclose(answer, other):
             return wrong(hint)

@@ -15,7 +15,7 @@ import torch
 from l2l_lite import artefacts
 from l2l_lite.hardware import device_name, keep_freed_memory
 
-NAMES: tuple[str, ...] = ("budgets", "init_or_rule", "no_free_lunch", "price")
+NAMES: tuple[str, ...] = ("budgets", "horizons", "init_or_rule", "no_free_lunch", "price")
 
 
 def recorded(name: str) -> dict[str, Any]:
