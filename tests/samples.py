@@ -31,7 +31,7 @@ COUNTERPARTS = {name: getattr(torch.optim, name, None) for name in HAND_MADE} | 
 META_LEARNED: dict[str, type[UpdateRule]] = {
     name: rule
     for name, rule in inspect.getmembers(learned, inspect.isclass)
-    if issubclass(rule, UpdateRule) and rule is not l2l.Partitioned
+    if issubclass(rule, UpdateRule) and rule not in (l2l.Partitioned, learned.StartAt)
 }
 
 ALL_RULES: dict[str, Callable[[], UpdateRule]] = {

@@ -7,6 +7,7 @@ from l2l_lite.learned.ntm_bfgs import NTMBFGS
 from l2l_lite.learned.partitioned import Partitioned
 from l2l_lite.learned.rnnprop import RNNProp
 from l2l_lite.learned.scale_free import ScaleFree
+from l2l_lite.learned.start import StartAt
 
 __all__ = [
     "NTMBFGS",
@@ -15,6 +16,7 @@ __all__ = [
     "Partitioned",
     "RNNProp",
     "ScaleFree",
+    "StartAt",
     "identity",
     "log_and_sign",
 ]

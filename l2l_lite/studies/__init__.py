@@ -18,6 +18,7 @@ from l2l_lite.hardware import device_name, keep_freed_memory
 NAMES: tuple[str, ...] = (
     "budgets",
     "horizons",
+    "init_or_rule",
     "no_free_lunch",
     "price",
     "sharing_information",

@@ -1,0 +1,30 @@
+"""A learned start, written as a rule whose first step ignores the gradient."""
+
+from torch import Tensor, nn
+
+from l2l_lite.rules import State, UpdateRule
+
+
+class StartAt(UpdateRule):
+    """The first step leads to a learned point, from wherever θ is; every later one is that of `rule`.
+
+    With gradient descent as `rule` and meta-trained through `second_derivatives`, this is MAML (Finn et al.,
+    2017); with its rate an `nn.Parameter` for each coordinate, Meta-SGD (Li et al., 2017). The point belongs
+    to problems with as many coordinates as `start` [dim] has, in their order.
+    """
+
+    coordinatewise = False
+
+    def __init__(self, rule: UpdateRule, start: Tensor):
+        super().__init__()
+        self.rule, self.start = rule, nn.Parameter(start.detach().clone())
+
+    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
+        if theta is None:
+            raise ValueError("StartAt goes from θ to its start, so it must see θ: rule(grad, state, theta)")
+        if theta.shape[-1] != len(self.start):
+            raise ValueError(f"the start has {len(self.start)} coordinates but theta {theta.shape[-1]}")
+        if not state:
+            return self.start - theta, (self.rule.init(theta),)
+        step, after = self.rule(grad, state[0], theta)
+        return step, (after,)
