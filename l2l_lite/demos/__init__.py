@@ -83,7 +83,7 @@ def race() -> Demo:
     )
     # What the zoo's rule does from the first start, from 64 others, and elsewhere.
     look_for = (
-        "<b>Nobody sets a rate for the learned LSTM.</b> Trained on random bowls only, it follows this curved "
+        "<b>Nobody sets a rate for the learned LSTM.</b> Trained on random bowls only, it follows this "
         "valley all the same. The four others begin with the best rate of a grid for this very start.",
         "<b>Drag the start.</b> A rate that is the best from one place may be wrong from the next: of 64 "
         "starts all over the map, Momentum is lost from 32. The learned rule's median loss is 8·10⁻⁴ there, "
