@@ -25,7 +25,7 @@ PLACES = {
     "rule": (7.7, 3.2, "center"),
     "gradient": (5, 4.65, "center"),
     "step": (5, 1.65, "center"),
-    "losses": (2.75, 6.45, "right"),
+    "losses": (2.55, 6.45, "right"),
     "sum": (5, 7.0, "center"),
     "update": (7.25, 6.45, "left"),
 }
@@ -39,6 +39,18 @@ WORDS = {
     "losses": "losses",
     "sum": "their sum\n$\\mathcal{L}(φ)$",
     "update": "meta-gradient\n$d\\mathcal{L}/dφ$",
+}
+# The chapters, where they stand in the method.
+CHAPTERS = {
+    "outer": "outer loop",
+    "inner": "inner loop",
+    "problem": "No free lunch\nQuadratics\nMNIST\nCIFAR-10\nNeural art",
+    "rule": "Update rules\nThe LSTM rule\nWhat it learned\nSharing\ninformation",
+    "gradient": "Gradient descent",
+    "step": "Your own model\nInitialisation or rule?",
+    "losses": "Beyond\nthe horizon",
+    "sum": "Learning\nto learn\nTrajectory\nweights",
+    "update": "The price",
 }
 
 # Works as `references.bib` names them, with their years, and what they added.

@@ -264,7 +264,7 @@ def test_notebook_is_recorded(name: str) -> None:
     code = cells(name, "code")
     assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
     assert not [out for cell in code for out in cell.outputs if out.output_type == "error"]
-    assert (ROOT / f"{name}.ipynb").stat().st_size <= 600_000
+    assert (ROOT / f"{name}.ipynb").stat().st_size <= 400_000
 
 
 def encoded(picture: Image.Image) -> str:

@@ -6,6 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import nbformat
 import pytest
 import torch
 from matplotlib.axes import Axes
@@ -74,6 +75,14 @@ def test_a_map_has_its_own_labels() -> None:
     assert "Update rules" in shown
     assert diagrams.WORDS["losses"] not in shown
     assert diagrams.WORDS["sum"] in shown  # what is not named stays
+
+
+def test_the_map_has_every_chapter() -> None:
+    book = Path(__file__).resolve().parents[1] / "book"
+    chapters = [nbformat.read(path, as_version=4) for path in sorted(book.glob("[0-9]*.ipynb"))[1:]]
+    titles = {chapter.cells[0].source.splitlines()[0].removeprefix("# ") for chapter in chapters}
+    shown = " ".join(" ".join(diagrams.CHAPTERS.values()).split())
+    assert not [title for title in titles if title not in shown]
 
 
 def test_ratios_have_one_row_each_and_a_line_at_one() -> None:

@@ -1,4 +1,4 @@
-"""Draw README's picture and write README's numbers, both from the card of the zoo's MNIST rule."""
+"""Draw README's picture and the cover's map, and write README's numbers from the card of a rule."""
 
 import re
 from pathlib import Path
@@ -8,10 +8,12 @@ import matplotlib
 import matplotlib.pyplot as plt
 
 import l2l_lite as l2l
+from l2l_lite import diagrams
 from l2l_lite.suite import contest, record, report
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURE = ROOT / "book" / "images" / "learned_vs_tuned.png"
+MAP = PICTURE.with_name("map.png")
 README = ROOT / "README.md"
 NUMBERS = re.compile(r"(<!-- numbers: .*? -->\n).*?(<!-- end of numbers -->)", re.DOTALL)
 
@@ -79,11 +81,20 @@ def draw(card: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=140, facecolor="white", metadata={"Software": None})
 
 
+def draw_map(path: Path) -> None:
+    """The two loops of the method, with chapters in the place of their parts."""
+    l2l.plots.style()
+    diagrams.two_loops(diagrams.CHAPTERS).figure.savefig(
+        path, dpi=140, facecolor="white", metadata={"Software": None}
+    )
+
+
 def main() -> None:
-    """Write both, where anything changed."""
+    """Write all, where anything changed."""
     card = l2l.zoo.card("mnist-refined")
     PICTURE.parent.mkdir(exist_ok=True)
     draw(card, PICTURE)
+    draw_map(MAP)
     text = README.read_text(encoding="utf-8")
     README.write_text(
         NUMBERS.sub(lambda m: m[1] + sentences(card) + over_adam(l2l.zoo.card("general")) + m[2], text),
