@@ -144,6 +144,9 @@ CLIPPED = """[...document.querySelectorAll(".bd-article pre")]
     .filter(block => block.scrollWidth > block.clientWidth + 1).map(block => block.textContent)"""
 
 
+WCAG = {"wcag2a", "wcag2aa", "wcag21a", "wcag21aa"}  # what axe calls the rules that a page must keep
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @each_page
@@ -160,8 +163,8 @@ def test_page_in_a_browser(views: Callable[[int, str], View], page: str, width: 
     assert not shown.faults  # before axe, which asks for style sheets once more
     if with_axe(page, width, theme):
         found = Axe().run(view).response["violations"]
-        serious = [rule for rule in found if rule["impact"] in ("serious", "critical")]
-        assert not {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in serious}
+        faults = [rule for rule in found if rule["impact"] in ("serious", "critical") or WCAG & {*rule["tags"]}]
+        assert not {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in faults}
 
 
 def with_axe(page: str, width: int, theme: str) -> bool:
