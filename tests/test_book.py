@@ -163,7 +163,9 @@ def test_page_in_a_browser(views: Callable[[int, str], View], page: str, width: 
     assert not shown.faults  # before axe, which asks for style sheets once more
     if with_axe(page, width, theme):
         found = Axe().run(view).response["violations"]
-        faults = [rule for rule in found if rule["impact"] in ("serious", "critical") or WCAG & {*rule["tags"]}]
+        faults = [
+            rule for rule in found if rule["impact"] in ("serious", "critical") or WCAG & {*rule["tags"]}
+        ]
         assert not {rule["id"]: [node["html"] for node in rule["nodes"]] for rule in faults}
 
 
