@@ -2,7 +2,7 @@
 
 import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +31,16 @@ def missing(answer: Any, what: str) -> bool:
     if untouched := answer is None or answer is ...:
         say(f"not answered yet: {what}")
     return untouched
+
+
+def returned(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a reader's function returns; None, once it is said, for a stub and for a call that fails."""
+    try:
+        answer = function(*arguments)
+    except Exception as error:
+        wrong(f"the call fails with {type(error).__name__}: {error}")
+        return None
+    return None if missing(answer, what) else answer
 
 
 def number(

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import choice, missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, same, wrong
 
 CURVATURES = torch.logspace(-3, 0, 10, dtype=torch.float64)[:, None]
 
@@ -71,11 +71,9 @@ def slope(function: Callable[..., Any]) -> None:
 
     two_sided = noise * (loss(x + noise) - loss(x - noise))
     expected = two_sided.mean() / (2 * variance)
-    answer = _call(function, loss, x, noise)
-    if missing(answer, "slope(loss, x, noise) returns one number, the mean over the draws"):
+    what = "slope(loss, x, noise) returns one number, the mean over the draws"
+    if (answer := returned(what, function, loss, x, noise)) is None:
         return None
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     one_sided = (noise * (loss(x + noise) - loss(x))).mean() / variance
     hints = [
         (2 * expected, "x + ξ and x - ξ are 2ξ apart: divide by 2 σ²"),
@@ -97,11 +95,9 @@ def credit(function: Callable[..., Any]) -> None:
     gains = torch.tensor([2.0, 3.0, 5.0], dtype=torch.float64)
     so_far, scale = moves.cumsum(0), 2 * 0.04
     expected = (so_far * gains).sum() / scale
-    answer = _call(function, moves, gains, 0.04)
-    if missing(answer, "credit(moves, gains, variance) returns one number, the sum over windows"):
+    what = "credit(moves, gains, variance) returns one number, the sum over windows"
+    if (answer := returned(what, function, moves, gains, 0.04)) is None:
         return None
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     hints = [
         ((moves * gains).sum() / scale, "each gain is credited to its own move: that is truncated ES, blind"),
         (
@@ -114,13 +110,6 @@ def credit(function: Callable[..., Any]) -> None:
         (expected / 3, "the slope of a sum is a sum: add the windows, and take no mean"),
     ]
     return _explain(answer, expected, hints, "every gain is credited to all moves that can have caused it")
-
-
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return error
 
 
 def _explain(answer: Any, expected: Tensor, hints: list[tuple[Tensor, str]], why: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import choice, missing, number, right, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, wrong
 from l2l_lite.learned import StartAt
 from l2l_lite.problems import mlp
 from l2l_lite.rules import GradientDescent, Momentum
@@ -104,11 +104,8 @@ def turning_point(answer: Any, curvature: float = 4.0) -> None:
 def reptile(function: Callable[[Tensor, Tensor, float], Any]) -> None:
     """Whether start + rate · mean(end - start) is what it returns, and where that leads on fresh tasks."""
     start, ends = torch.tensor([1.0, 0.0]), torch.tensor([[2.0, 1.0], [4.0, -3.0]])
-    try:
-        answer = function(start, ends, 0.25)
-    except Exception as error:
-        return wrong(f"the call fails with {type(error).__name__}: {error}")
-    if missing(answer, "reptile(start, ends, rate) returns the new start [dim]"):
+    what = "reptile(start, ends, rate) returns the new start [dim]"
+    if (answer := returned(what, function, start, ends, 0.25)) is None:
         return None
     if not isinstance(answer, Tensor) or answer.shape != start.shape:
         return wrong("the new start is one point [dim]: take the mean over tasks")

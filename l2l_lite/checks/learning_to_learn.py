@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import choice, missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, same, wrong
 from l2l_lite.rules import GradientDescent, UpdateRule
 from l2l_lite.trajectory import optimize
 
@@ -34,8 +34,8 @@ def messages(function: Callable[[Tensor, Tensor], Any]) -> None:
     grads, w = torch.tensor([[1.0, 2.0], [3.0, -1.0], [5.0, 4.0]]), torch.tensor([1.0, 2.0, 4.0])
     weighted = w[:, None] * grads
     expected = weighted.flip(0).cumsum(0).flip(0)
-    answer = _call(function, grads, w)
-    if missing(answer, "messages(grads, w) returns s, with the shape of grads"):
+    what = "messages(grads, w) returns s, with the shape of grads"
+    if (answer := returned(what, function, grads, w)) is None:
         return
     wrongs = [
         (weighted.cumsum(0), "these sums run from the start; a step acts on the losses after it"),
@@ -88,11 +88,9 @@ def objective(function: Callable[[Tensor, Tensor], Any]) -> None:
     """What weights an objective implies; whether it is a scalar that rewards low losses."""
     losses = torch.linspace(2.0, 1.0, 21)[:, None].repeat(1, 3)
     window = losses.clone().requires_grad_()
-    answer = _call(function, window, losses[:1])
-    if missing(answer, "objective(window, so_far) returns a scalar"):
+    what = "objective(window, so_far) returns a scalar"
+    if (answer := returned(what, function, window, losses[:1])) is None:
         return None
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     if not isinstance(answer, Tensor) or answer.dim() > 0:
         return wrong("an objective is a tensor without dimensions: take the mean over tasks")
     if not answer.requires_grad:
@@ -181,17 +179,8 @@ class _Bowl:
         return self.loss(theta, 0)
 
 
-def _call(function: Callable[..., Any], *arguments: Tensor) -> Any:
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return error
-
-
 def _explain(answer: Any, expected: Tensor, wrongs: list[tuple[Tensor, str]], why: str) -> None:
     """Compare a tensor with the right one and with likely wrong ones."""
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     if same(answer, expected):
         return right(why)
     for other, hint in wrongs:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import choice, missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, same, wrong
 from l2l_lite.evaluation import final_loss, tune
 from l2l_lite.learned import LSTMRule, identity, log_and_sign
 from l2l_lite.problems import Quadratic
@@ -37,11 +37,8 @@ def features(function: Callable[[Tensor, float], Any]) -> None:
     """Whether a function is the paper's preprocessing, and safe at zero."""
     grad, p = torch.tensor([3.0, -0.2, 1e-3, -1e-5, 0.0]), 7.0
     probe = grad.clone().requires_grad_()
-    try:
-        answer = function(probe, p)
-    except Exception as error:
-        return wrong(f"the call fails with {type(error).__name__}: {error}")
-    if missing(answer, "features(grad, p) returns both features, [2, *grad.shape]"):
+    what = "features(grad, p) returns both features, [2, *grad.shape]"
+    if (answer := returned(what, function, probe, p)) is None:
         return None
     expected, size = log_and_sign(grad, p), grad.abs().log() / p
     if same(answer, expected):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from l2l_lite import zoo
-from l2l_lite.checks import choice, missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, same, wrong
 from l2l_lite.evaluation import final_loss, tune
 from l2l_lite.problems import check_family
 from l2l_lite.rules import GradientDescent
@@ -111,11 +111,8 @@ def lines(answer: Any) -> None:
 def shrink(function: Any) -> None:
     """Whether a function is the minimiser of (x - z)² / (2 α) + |x|."""
     z, alpha = torch.tensor([-2.0, -0.3, 0.0, 0.2, 0.5, 1.5]), 0.5
-    try:
-        answer = function(z, alpha)
-    except Exception as error:
-        return wrong(f"the call fails with {type(error).__name__}: {error}")
-    if missing(answer, "shrink(z, alpha) returns a tensor of the shape of z"):
+    what = "shrink(z, alpha) returns a tensor of the shape of z"
+    if (answer := returned(what, function, z, alpha)) is None:
         return None
     wrongs = [
         (

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import choice, missing, number, right, same, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, same, wrong
 from l2l_lite.learned import AveragingLSTM
 from l2l_lite.learned.ntm_bfgs import carriers, read, write
 
@@ -14,11 +14,9 @@ from l2l_lite.learned.ntm_bfgs import carriers, read, write
 def clip(function: Callable[[Tensor, float], Any]) -> None:
     """Clipping of [tasks, dim] gradients by the norm of a task's whole gradient."""
     grad = torch.tensor([[3.0, -4.0, 0.0, 0.0], [0.3, 0.0, 0.4, 0.0]])
-    answer = _call(function, grad, 1.0)
-    if missing(answer, "clip(grad, most) returns clipped gradients [tasks, dim]"):
+    what = "clip(grad, most) returns clipped gradients [tasks, dim]"
+    if (answer := returned(what, function, grad, 1.0)) is None:
         return None
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     length = grad.norm(dim=-1, keepdim=True)
     mean_length = grad.square().mean(dim=-1, keepdim=True).sqrt()
     for other, hint in (
@@ -40,7 +38,7 @@ def clip(function: Callable[[Tensor, float], Any]) -> None:
         return wrong(
             "for the gradient (3, -4, 0, 0), whose norm is 5, and most=1, expected (0.6, -0.8, 0, 0)"
         )
-    if not same(_call(function, torch.zeros(1, 4), 1.0), torch.zeros(1, 4)):
+    if not same(returned("clip(grad, most)", function, torch.zeros(1, 4), 1.0), torch.zeros(1, 4)):
         return wrong("right, except for a gradient of zero, where 0 / 0 is NaN")
     return right("one mean over coordinates is all that clipping has to share")
 
@@ -84,11 +82,9 @@ def dfp(function: Callable[[Tensor, Tensor, Tensor], Any]) -> None:
     s, y = torch.randn(2, 1, 4, generator=rng, dtype=torch.float64)
     y = y * (s * y).sum().sign()
     matrix = 0.5 * torch.eye(4, dtype=torch.float64)[None]
-    answer = _call(function, matrix, s, y)
-    if missing(answer, "dfp(M, s, y) returns two lists, the left and the right vectors"):
+    what = "dfp(M, s, y) returns two lists, the left and the right vectors"
+    if (answer := returned(what, function, matrix, s, y)) is None:
         return None
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     try:
         found = write(matrix, *answer)
     except Exception as error:
@@ -138,11 +134,9 @@ def largest(answer: Any) -> None:
 def loudest(share: Callable[[Tensor], Any], shared: int = 5) -> None:
     """Units [units, tasks, dim], the first of which put out their largest value over coordinates."""
     h = torch.randn(8, 2, 3, generator=torch.Generator().manual_seed(0))
-    answer = _call(share, h)
-    if missing(answer, "share(h) returns what the layer puts out, [units, tasks, dim]"):
+    what = "share(h) returns what the layer puts out, [units, tasks, dim]"
+    if (answer := returned(what, share, h)) is None:
         return None
-    if isinstance(answer, Exception):
-        return wrong(f"the call fails with {type(answer).__name__}: {answer}")
     most = h.amax(dim=-1, keepdim=True).expand_as(h)
     expected = torch.cat([most[:shared], h[shared:]])
     for other, hint in (
@@ -169,10 +163,3 @@ def loudest(share: Callable[[Tensor], Any], shared: int = 5) -> None:
     return right(
         "the order of coordinates does not matter to a maximum either, and one loud one is heard by all"
     )
-
-
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return error

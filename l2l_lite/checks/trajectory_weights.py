@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from l2l_lite.checks import choice, missing, number, right, wrong
+from l2l_lite.checks import choice, missing, number, returned, right, wrong
 
 BOWLS = {  # curvatures and steps
     "two curvatures, T = 20": ((0.1, 1.0), 20),
@@ -97,11 +97,8 @@ def improvements(prediction: Any) -> None:
 def tail(objective: Callable[[Tensor, Tensor], Any]) -> None:
     """Whether an objective counts the last ten losses of a window, all alike."""
     window = torch.linspace(2.0, 1.0, 20)[:, None].repeat(1, 3).requires_grad_()
-    try:
-        answer = objective(window, torch.full((1, 3), 2.0))
-    except Exception as error:
-        return wrong(f"the call fails with {type(error).__name__}: {error}")
-    if missing(answer, "objective(window, so_far) returns a scalar: the last ten losses, mean over tasks"):
+    what = "objective(window, so_far) returns a scalar: the last ten losses, mean over tasks"
+    if (answer := returned(what, objective, window, torch.full((1, 3), 2.0))) is None:
         return None
     if not isinstance(answer, Tensor) or answer.dim() > 0:
         return wrong("an objective is a tensor without dimensions: take the mean over tasks")
