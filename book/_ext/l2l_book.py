@@ -68,6 +68,7 @@ def mend_page(app: Sphinx, pagename: str, template: str, context: dict[str, Any]
     body = context.get("body", "")
     # Screen readers stumble over lists whose children are no list items ...
     body = body.replace('role="list" class="citation-list"', 'class="citation-list"')
+    body = body.replace(' role="doc-biblioentry"', "")  # which ARIA has given up
     # ... and over signatures of several lines, written as definitions without terms.
     body = SIGNATURE.sub(lambda dl: re.sub(r"<(/?)d[ld]>", r"<\1div>", dl[0]), body)
     if doctree:
