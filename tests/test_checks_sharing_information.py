@@ -8,7 +8,7 @@ from torch import Tensor
 
 from l2l_lite.checks import sharing_information as check
 from l2l_lite.learned import AveragingLSTM
-from l2l_lite.learned.ntm_bfgs import carriers, read
+from l2l_lite.quasi_newton import carriers, read
 
 
 def clip(grad: Tensor, most: float) -> Tensor:

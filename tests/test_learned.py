@@ -14,9 +14,8 @@ import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
 from l2l_lite.learned import NTMBFGS, AveragingLSTM, RNNProp, ScaleFree
 from l2l_lite.learned.averaging import average
-from l2l_lite.learned.ntm_bfgs import carriers, read, write
 from l2l_lite.learned.scale_free import _overshoot, _steadiness
-from l2l_lite.quasi_newton import BFGS, LBFGS
+from l2l_lite.quasi_newton import BFGS, LBFGS, carriers, read, write
 from l2l_lite.zoo.recipes import RECIPES
 
 

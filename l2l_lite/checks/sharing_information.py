@@ -8,7 +8,7 @@ from torch import Tensor
 
 from l2l_lite.checks import choice, missing, number, returned, right, same, wrong
 from l2l_lite.learned import AveragingLSTM
-from l2l_lite.learned.ntm_bfgs import carriers, read, write
+from l2l_lite.quasi_newton import carriers, read, write
 
 
 def clip(function: Callable[[Tensor, float], Any]) -> None:

@@ -1,7 +1,6 @@
 """The paper's NTM-BFGS: a rule whose coordinates write into one matrix, and read their steps out of it."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,36 +8,12 @@ from torch import Tensor, nn
 from l2l_lite.learned.averaging import average
 from l2l_lite.learned.features import log_and_sign
 from l2l_lite.learned.lstm import empty_memory, make_cells, remember
+from l2l_lite.quasi_newton import carriers, read, write
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import global_draws
 
 EPS = 1e-12
 FEATURES = 6
-
-
-def read(memory: Tensor, r: Tensor) -> Tensor:
-    """What is read, M r, for a memory [..., dim, dim] and a read vector [..., dim]."""
-    return (memory @ r[..., None]).squeeze(-1)
-
-
-def write(memory: Tensor, left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
-    """M + Σ a bᵀ over the heads, each with a left and a right vector [..., dim]."""
-    return memory + torch.stack(list(left), dim=-1) @ torch.stack(list(right), dim=-2)
-
-
-def carriers(memory: Tensor, step: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-    """The vectors (u, w) of BFGS: M + u wᵀ + w uᵀ is its next inverse Hessian after a step s and a change y.
-
-    u = s / √(sᵀy) and w = (1 + yᵀMy / sᵀy) u / 2 - My / √(sᵀy) (Nocedal and Wright, 2006, equation 6.17).
-    Both are zero where sᵀy is not positive: such a pair says nothing of a minimum.
-    """
-    product = _dot(step, change)
-    lengths = step.norm(dim=-1, keepdim=True) * change.norm(dim=-1, keepdim=True)
-    precision = torch.finfo(step.dtype)
-    known = product > precision.tiny**0.5 + precision.eps**0.5 * lengths  # neither tiny nor rounding's
-    root = torch.where(known, product, 1.0).rsqrt() * known
-    u, moved = root * step, root * read(memory, change)
-    return u, (1 + root * _dot(change, moved)) / 2 * u - moved
 
 
 class NTMBFGS(UpdateRule):

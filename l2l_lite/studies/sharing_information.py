@@ -13,9 +13,8 @@ from l2l_lite.learned import NTMBFGS, AveragingLSTM
 from l2l_lite.learned.averaging import average
 from l2l_lite.learned.features import log_and_sign
 from l2l_lite.learned.lstm import empty_memory, make_cells, remember
-from l2l_lite.learned.ntm_bfgs import read, write
 from l2l_lite.problems.quadratic import QuadraticProblem
-from l2l_lite.quasi_newton import BFGS, LBFGS
+from l2l_lite.quasi_newton import BFGS, LBFGS, read, write
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import Role, generator, global_draws, task_seed
 
