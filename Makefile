@@ -13,7 +13,7 @@ NBVAL := --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.
 	--nbval-cell-timeout 300 --dist loadscope
 
 .PHONY: book test chromium lint types unit strict-book nbval test-book
-.PHONY: help lab notebooks pdf student grader address zoo clean
+.PHONY: help lab notebooks pdf student grader address release zoo clean
 
 book: $(INSTALLED) ## Build the HTML book; a second run rebuilds only what changed.
 	@# After a failure the next build starts afresh, for Sphinx warns about a page only once.
@@ -67,6 +67,12 @@ grader: $(INSTALLED) ## A course for nbgrader, of exercises and solutions: _buil
 
 address: $(INSTALLED) ## TO=owner/name puts the repository's address wherever it stands.
 	$(BIN)/python book/_tools/address.py $(TO)
+
+release: $(INSTALLED) ## Check and test all that a public version needs, and build it: _build/release
+	$(BIN)/python book/_tools/release.py check
+	$(MAKE) test
+	$(BIN)/jupyter-book build . --builder linkcheck
+	$(BIN)/python book/_tools/release.py build
 
 zoo: $(INSTALLED) ## Meta-train every rule of the zoo again, from its recipe; needs CIFAR-10 and all of MNIST.
 	$(BIN)/l2l train --resume $$($(BIN)/python -c "import l2l_lite as l2l; print(*l2l.zoo.names())")

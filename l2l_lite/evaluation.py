@@ -39,6 +39,11 @@ def steps_to(losses: Tensor, target: float, width: int = 10) -> int | None:
     The mean over tasks counts. What a rule takes to another's `final_loss`, one can compare in steps, and
     times the time of a step in seconds.
     """
+    if losses.dim() != 2 or not losses.numel() or width < 1:
+        raise ValueError(
+            f"losses must be [steps + 1, tasks] and width at least 1, "
+            f"but they are {list(losses.shape)} and {width}"
+        )
     width = min(width, len(losses))
     means = losses.mean(dim=1).unfold(0, width, 1).mean(dim=1)
     below = (means <= target + 1e-6 * abs(target)).nonzero()  # to within what rounding makes of a mean
@@ -74,8 +79,12 @@ def tune(
     A maker builds a rule from a learning rate; several makers make several rows of one grid, such as one
     for each momentum. Raises FloatingPointError where every candidate diverged.
     """
+    if isinstance(makers, UpdateRule):
+        raise TypeError("tune makes rules of many rates itself: give it a class such as l2l.Adam, not a rule")
     makers = [makers] if callable(makers) else list(makers)
     rates = list(rates)
+    if not makers or not rates:
+        raise ValueError(f"tune needs a maker and a rate at least, but has {len(makers)} and {len(rates)}")
     grid = [[make(rate) for rate in rates] for make in makers]
     runs = [[optimize(rule, problem, steps).losses for rule in row] for row in grid]
     return {name: _best(grid, runs, rates, criterion) for name, criterion in CRITERIA.items()}
@@ -127,9 +136,14 @@ def ratio(learned: Tensor, baseline: Tensor, resamples: int = 10_000) -> Interva
 
     Below 1 the first rule is better. The interval says nothing of other meta-seeds.
     """
+    if learned.shape != baseline.shape or learned.dim() != 1 or not len(learned):
+        raise ValueError(
+            f"ratio compares two rules on the same tasks, [tasks] each, such as their final_loss(...), "
+            f"but was given {list(learned.shape)} and {list(baseline.shape)}"
+        )
     tasks = len(learned)
     rng = torch.Generator().manual_seed(0)
     index = torch.randint(tasks, (resamples, tasks), generator=rng)
     ratios = learned.cpu()[index].mean(dim=1) / baseline.cpu()[index].mean(dim=1)
-    low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975])).tolist()
+    low, high = torch.quantile(ratios, torch.tensor([0.025, 0.975]).to(ratios)).tolist()
     return Interval(float(learned.mean() / baseline.mean()), low, high)

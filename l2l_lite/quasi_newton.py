@@ -61,22 +61,25 @@ class BFGS(UpdateRule):
 class LBFGS(UpdateRule):
     """BFGS that keeps the last `pairs` of steps and changes of the gradient, and no matrix (Nocedal, 1980).
 
-    The first step is -lr ∇; later ones start from M = (sᵀy / yᵀy) I of the newest pair.
+    The first step is -lr ∇, as is one after a pair that says nothing; the others start from
+    M = (sᵀy / yᵀy) I of the newest pair.
     """
 
     coordinatewise = False
 
     def __init__(self, lr: float = 0.03, pairs: int = 5):
         super().__init__()
+        if pairs < 1:
+            raise ValueError(f"pairs must be at least 1, but pairs={pairs}")
         self.lr, self.pairs = lr, pairs
 
     def init(self, theta: Tensor) -> State:
-        return (), torch.zeros_like(theta), torch.zeros_like(theta)
+        zero = torch.zeros_like(theta)
+        return ((zero, zero),) * self.pairs, zero, zero  # a pair of zeros changes nothing
 
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         pairs, last_step, last_grad = state
-        if last_step.any():
-            pairs = (*pairs, (last_step, grad - last_grad))[-self.pairs :]
+        pairs = (*pairs[1:], (last_step, grad - last_grad))
         step = -self._direction(grad, pairs)
         return step, (pairs, step, grad)
 
@@ -86,8 +89,8 @@ class LBFGS(UpdateRule):
         for s, y in reversed(pairs):
             shares.append(_over(_dot(s, q), _dot(s, y)))
             q = q - shares[-1] * y
-        scale = _over(_dot(*pairs[-1]), _dot(pairs[-1][1], pairs[-1][1])) if pairs else self.lr
-        q = scale * q
+        scale = _over(_dot(*pairs[-1]), _dot(pairs[-1][1], pairs[-1][1]))
+        q = torch.where(scale == 0, self.lr, scale) * q
         for (s, y), share in zip(pairs, reversed(shares), strict=True):
             q = q + s * (share - _over(_dot(y, q), _dot(s, y)))
         return q

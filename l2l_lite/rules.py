@@ -51,6 +51,19 @@ class UpdateRule(nn.Module):
         return self, tree_map(part, state)
 
 
+def check_rule(rule: object) -> None:
+    """Raise TypeError for what is no rule."""
+    if not isinstance(rule, UpdateRule):
+        found = f"the class {rule.__name__}" if isinstance(rule, type) else f"of type {type(rule).__name__}"
+        raise TypeError(f"a rule is an object such as l2l.Adam(lr=0.1), but this one is {found}")
+
+
+def check_step(step: Tensor, theta: Tensor) -> None:
+    """Raise ValueError for a step that would be broadcast: each coordinate must have its own."""
+    if step.shape != theta.shape:
+        raise ValueError(f"the rule's step has the shape {list(step.shape)}, but theta {list(theta.shape)}")
+
+
 class GradientDescent(UpdateRule):
     """θ ← θ - lr ∇ (Cauchy, 1847). An `nn.Parameter` as `lr` makes the learning rate learnable."""
 

@@ -10,6 +10,8 @@ import torch
 
 def generator(*key: int) -> torch.Generator:
     """A random generator that depends on `key` alone; it draws on the CPU, so devices agree."""
+    if not key or min(key) < 0:
+        raise ValueError(f"a seed is a whole number from 0 on, or several, but it is {key}")
     # `spawn_key` tells (5,) from (5, 0), which as plain entropy would be the same.
     (seed,) = np.random.SeedSequence(key[0], spawn_key=key[1:]).generate_state(1)
     return torch.Generator().manual_seed(int(seed))

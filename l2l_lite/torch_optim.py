@@ -1,5 +1,6 @@
 """Any rule as a `torch.optim.Optimizer`, for the reader's own model and training loop."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -9,18 +10,21 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
 from l2l_lite.problems.classifier import coordinate_groups, layer_kind
-from l2l_lite.rules import State, UpdateRule
+from l2l_lite.rules import State, UpdateRule, check_rule, check_step
 
 
 class TorchOptimizer(torch.optim.Optimizer):
     """Train a model's parameters with a rule, by default `zoo.load("general")`; `lr` multiplies its steps.
 
-    Parameter groups, closures, schedulers, gradient scalers and `state_dict` work as in `torch.optim`. The
-    rule is given whole buckets [1, dim]: the parameters of a group whose first gradients came together.
+    Parameter groups, closures, schedulers, gradient scalers and `state_dict` work as in `torch.optim`; a
+    group may have an `lr` and a `rule` of its own. The rule is given whole buckets [1, dim]: the parameters
+    of a group whose first gradients came together. Of a model that FSDP has sharded it is given the part
+    of each process.
     For a rule that knows groups, such as `Partitioned`, `groups(name, parameter)` names that of each
     parameter; it sees names if it is given `model.named_parameters()`.
-    Raises TypeError for sparse, complex and half-precision parameters, and where φ has another dtype, and
-    ValueError where a parameter has lost its gradient, in each case before the first parameter moves.
+    Raises TypeError for sparse, complex and half-precision parameters, and where φ has another dtype or
+    device, ValueError where a parameter has lost its gradient, and FloatingPointError where a gradient is
+    NaN, infinite or too large to be squared, in each case before the first parameter moves.
     """
 
     def __init__(
@@ -31,8 +35,8 @@ class TorchOptimizer(torch.optim.Optimizer):
         *,
         groups: Callable[[str, Tensor], str] = layer_kind,
     ):
-        if lr < 0:
-            raise ValueError(f"lr must not be negative, but lr={lr}")
+        if rule is not None:
+            check_rule(rule)
         super().__init__(params, {"lr": lr})
         self.rule = self._general() if rule is None else rule
         self.groups = groups
@@ -41,7 +45,18 @@ class TorchOptimizer(torch.optim.Optimizer):
     def _general(self) -> UpdateRule:
         from l2l_lite import zoo  # whose recipes need this module
 
-        return zoo.load("general", self.param_groups[0]["params"][0].device)
+        rule = zoo.load("general")
+        params = (p for group in self.param_groups for p in group["params"] if p.is_floating_point())
+        return rule.to(next(params, next(rule.parameters())))
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """As in `torch.optim`."""
+        lr = param_group.get("lr", self.defaults["lr"])
+        if not 0 <= lr < math.inf:
+            raise ValueError(f"lr must be finite and not negative, but lr={lr}")
+        if "rule" in param_group:
+            check_rule(param_group["rule"])
+        super().add_param_group(param_group)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
@@ -55,8 +70,9 @@ class TorchOptimizer(torch.optim.Optimizer):
             for bucket in self._buckets(group):
                 updates.append((group["lr"], bucket, *self._ask(group, bucket)))
         for lr, bucket, step, state in updates:
-            for p, piece in zip(bucket, step[0].split([p.numel() for p in bucket]), strict=True):
-                p.add_(piece.view_as(p), alpha=lr)
+            parts = [_held(p) for p in bucket]
+            for part, piece in zip(parts, step[0].split([part.numel() for part in parts]), strict=True):
+                part.add_(piece.view_as(part), alpha=lr)
             self.state[bucket[0]]["rule"] = state
         return loss
 
@@ -66,7 +82,7 @@ class TorchOptimizer(torch.optim.Optimizer):
         for p in group["params"]:
             number = self.state[p].get("bucket") if p in self.state else None
             if p.grad is not None:
-                _check(p, self.rule)
+                _check(p, self._rule(group))
                 buckets[number, p.dtype, p.device].append(p)
             elif number is not None:
                 raise ValueError(
@@ -86,8 +102,21 @@ class TorchOptimizer(torch.optim.Optimizer):
     def _ask(self, group: dict[str, Any], bucket: list[Tensor]) -> tuple[Tensor, State]:
         """The step for a bucket [1, dim], and the rule's state after it."""
         theta, grad = _row(bucket), _row([p.grad for p in bucket])
+        if not grad.square().isfinite().all():
+            raise FloatingPointError(
+                "a gradient is NaN, infinite or too large to be squared, so no parameter was moved; "
+                "lower lr, clip gradients while they are finite, or let a GradScaler skip such steps"
+            )
         rule, memory = self._fitted(group, bucket), self.state[bucket[0]]
-        return rule(grad, memory["rule"] if "rule" in memory else rule.init(theta), theta)
+        with torch.autocast(theta.device.type, enabled=False):  # a rule is as exact as its parameters
+            state = memory["rule"] if "rule" in memory else rule.init(theta)
+            step, state = rule(grad, state, theta)
+        check_step(step, theta)
+        return step, state
+
+    def _rule(self, group: dict[str, Any]) -> UpdateRule:
+        own: UpdateRule = group.get("rule", self.rule)
+        return own
 
     def _fitted(self, group: dict[str, Any], bucket: list[Tensor]) -> UpdateRule:
         """The rule for the groups of a bucket's parameters."""
@@ -95,56 +124,85 @@ class TorchOptimizer(torch.optim.Optimizer):
         if number not in self._rules:
             names = group.get("param_names", [""] * len(group["params"]))
             by_id = {id(p): name for p, name in zip(group["params"], names, strict=True)}
-            kinds = [(self.groups(by_id[id(p)], p), p.numel()) for p in bucket]
-            self._rules[number] = self.rule.on(coordinate_groups(kinds))
+            kinds = [(self.groups(by_id[id(p)], p), _held(p).numel()) for p in bucket]
+            self._rules[number] = self._rule(group).on(coordinate_groups(kinds))
         return self._rules[number]
 
     def state_dict(self) -> dict[str, Any]:
-        """As in `torch.optim`; a rule's state as the list of its leaves, which any file can hold."""
+        """As in `torch.optim`, without rules; a rule's state as a list of leaves, which any file holds."""
         content = super().state_dict()
-        content["state"] = {
-            key: memory | {"rule": tree_leaves(memory["rule"])} if "rule" in memory else memory
-            for key, memory in content["state"].items()
-        }
+        for saved, group in zip(content["param_groups"], self.param_groups, strict=True):
+            saved.pop("rule", None)
+            for key in saved["params"]:
+                memory = content["state"].get(key, {})
+                if "rule" in memory:
+                    leaves, of = tree_leaves(memory["rule"]), type(self._rule(group)).__name__
+                    content["state"][key] = memory | {"rule": leaves, "of": of}
         return content
 
     @torch.no_grad()
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """As in `torch.optim`, but each leaf of a rule's state keeps its dtype, counters too."""
-        leaves = {key: memory["rule"] for key, memory in state_dict["state"].items() if "rule" in memory}
-        plain = {key: {"bucket": memory["bucket"]} for key, memory in state_dict["state"].items()}
+        """As in `torch.optim`, but each leaf of a rule's state keeps its dtype, counters too.
+
+        Groups keep their rules. Raises ValueError, and loads nothing, where the state is another rule's.
+        """
+        memories = state_dict["state"]
+        if not all("bucket" in memory for memory in memories.values()):
+            raise ValueError(
+                "this is the state of another optimizer: load what TorchOptimizer.state_dict() gave"
+            )
+        before, rules = self.__getstate__(), [group.get("rule") for group in self.param_groups]
+        plain = {key: {"bucket": memory["bucket"]} for key, memory in memories.items()}
         super().load_state_dict(state_dict | {"state": plain})
         self._rules.clear()
-        keys = [key for group in state_dict["param_groups"] for key in group["params"]]
-        owners = [(group, p) for group in self.param_groups for p in group["params"]]
-        for key, (group, p) in zip(keys, owners, strict=True):
-            if key in leaves:
-                self.state[p]["rule"] = self._restored(group, p, leaves[key])
+        try:
+            for saved, group, rule in zip(state_dict["param_groups"], self.param_groups, rules, strict=True):
+                group |= {} if rule is None else {"rule": rule}
+                for key, p in zip(saved["params"], group["params"], strict=True):
+                    if "rule" in memories.get(key, {}):
+                        self.state[p]["rule"] = self._restored(group, p, memories[key])
+        except ValueError:
+            self.__dict__.update(before)
+            raise
 
-    def _restored(self, group: dict[str, Any], first: Tensor, leaves: list[Any]) -> State:
+    def _restored(self, group: dict[str, Any], first: Tensor, memory: dict[str, Any]) -> State:
         """A rule's state from its leaves, in the structure that `init` gives it."""
-        number = self.state[first]["bucket"]
+        number, name = memory["bucket"], type(self._rule(group)).__name__
         bucket = [p for p in group["params"] if self.state.get(p, {}).get("bucket") == number]
-        structure = tree_flatten(self._fitted(group, bucket).init(_row(bucket)))[1]
-        return tree_map_only(
-            Tensor, lambda leaf: leaf.to(first.device, copy=True), tree_unflatten(leaves, structure)
-        )
+        expected, structure = tree_flatten(self._fitted(group, bucket).init(_row(bucket)))
+        if memory.get("of", name) != name or _shapes(expected) != _shapes(memory["rule"]):
+            raise ValueError(
+                f"the saved state is not one that {name} begins with for these parameters: "
+                f"load it with the rule and the model that it was saved with"
+            )
+        leaves = tree_unflatten(memory["rule"], structure)
+        return tree_map_only(Tensor, lambda leaf: leaf.to(first.device, copy=True), leaves)
 
     def __getstate__(self) -> dict[str, Any]:  # for copies and pickles
         return super().__getstate__() | {"rule": self.rule, "groups": self.groups, "_rules": {}}
 
 
+def _held(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor: all of it, but for one that FSDP has sharded."""
+    part: Tensor = getattr(tensor, "to_local", lambda: tensor)()
+    return part
+
+
 def _row(tensors: Sequence[Tensor | None]) -> Tensor:
-    return torch.cat([tensor.reshape(-1) for tensor in tensors if tensor is not None])[None]
+    return torch.cat([_held(tensor).reshape(-1) for tensor in tensors if tensor is not None])[None]
+
+
+def _shapes(leaves: Sequence[Any]) -> list[Any]:
+    return [leaf.shape if isinstance(leaf, Tensor) else type(leaf) for leaf in leaves]
 
 
 def _check(parameter: Tensor, rule: UpdateRule) -> None:
     grad = parameter.grad
     assert grad is not None
-    if grad.is_sparse or grad.is_complex():
-        kind = "sparse" if grad.is_sparse else "complex"
+    if grad.layout is not torch.strided or grad.is_complex():
+        kind = "complex" if grad.is_complex() else "sparse"
         raise TypeError(f"TorchOptimizer cannot update {kind} parameters; give these to torch.optim.SGD")
-    if grad.dtype in (torch.bfloat16, torch.float16):
+    if grad.dtype not in (torch.float32, torch.float64):
         # Steps of a few thousandths, and a count of steps, would be rounded away.
         raise TypeError(
             f"TorchOptimizer cannot update {grad.dtype} parameters; "
@@ -155,4 +213,14 @@ def _check(parameter: Tensor, rule: UpdateRule) -> None:
         raise TypeError(
             f"the rule's weights are {weight.dtype} but the parameters {grad.dtype}; "
             f"use rule.to({grad.dtype})"
+        )
+    if weight.dim() and weight.device != grad.device:
+        raise TypeError(
+            f"the rule's weights are on {weight.device} but the parameters on {grad.device}; "
+            f'use rule.to("{grad.device}")'
+        )
+    if hasattr(parameter, "to_local") and not rule.coordinatewise:
+        raise TypeError(
+            f"{type(rule).__name__} looks at all coordinates together, of which each process holds a part "
+            f'only; use a coordinatewise rule such as l2l.zoo.load("mnist")'
         )

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from l2l_lite.history import History, mean_and_last
 from l2l_lite.naming import describe
 from l2l_lite.objectives import Objective, uniform
 from l2l_lite.problems.base import Family, Problem
-from l2l_lite.rules import UpdateRule
+from l2l_lite.rules import UpdateRule, check_rule
 from l2l_lite.seeds import Role, generator, task_seed
 
 BPTT = TruncatedBPTT()
@@ -68,6 +69,7 @@ def meta_train(
     of a seed has other tasks. With a `checkpoint` file, training goes on where it was stopped and ends with
     the same φ, bit for bit.
     """
+    check_rule(rule)
     shortest, longest = _range(steps)
     scored = longest if validation_steps is None else validation_steps
     settings: dict[str, Any] = {
@@ -76,6 +78,8 @@ def meta_train(
         "validation_tasks": validation_tasks, "validation_steps": scored,
     }  # fmt: skip
     _check(settings)
+    if not 0 <= average < 1:
+        raise ValueError(f"average must be from 0 to below 1, but average={average}")
     seeds = [task_seed(Role.TRAINING, meta_seed=seed, stage=stage, trajectory=k) for k in range(trajectories)]
     parts = {"family": family, "rule": rule, "objective": objective, "estimator": estimator}
     parts |= {"steps": steps, "validation": validation, "criterion": criterion}
@@ -83,6 +87,11 @@ def meta_train(
     settings |= {"average": average, "seed": seed, "stage": stage} | {
         name: describe(part) for name, part in parts.items()
     }
+    if not any(weight.requires_grad for weight in rule.parameters()):
+        raise ValueError(
+            f"{type(rule).__name__} has nothing to learn: "
+            f"take a rule of l2l.learned, or give it an nn.Parameter as its lr"
+        )
     path = checkpoints.check(checkpoint, settings)
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
     frozen = task_seed(Role.VALIDATION)
@@ -111,9 +120,9 @@ def meta_train(
 
 def _range(steps: int | tuple[int, int]) -> tuple[int, int]:
     """The shortest and the longest trajectory."""
-    shortest, longest = (steps, steps) if isinstance(steps, int) else steps
-    if longest < shortest:
-        raise ValueError(f"steps must be a number or a range from low to high, but steps={steps}")
+    shortest, longest = steps if isinstance(steps, Sequence) else (steps, steps)
+    if longest < shortest or not all(isinstance(number, Integral) for number in (shortest, longest)):
+        raise ValueError(f"steps must be a whole number or a range from low to high, but steps={steps}")
     return shortest, longest
 
 

@@ -9,7 +9,7 @@ from torch.utils._pytree import tree_map_only
 
 from l2l_lite.objectives import Objective, uniform
 from l2l_lite.problems.base import Problem
-from l2l_lite.rules import State, UpdateRule
+from l2l_lite.rules import State, UpdateRule, check_rule, check_step
 
 
 class Trajectory(NamedTuple):
@@ -23,12 +23,17 @@ class Trajectory(NamedTuple):
 
 def start(rule: UpdateRule, problem: Problem) -> Trajectory:
     """The trajectory of no steps: θ0, its loss and gradient, and the rule's initial state."""
+    check_rule(rule)
     theta = problem.theta0
+    if theta.dim() != 2 or not theta.numel():
+        raise ValueError(f"theta0 must be [tasks, dim], at least one of each, but it is {list(theta.shape)}")
+    if theta.dtype not in (torch.float32, torch.float64):
+        # Steps of a few thousandths, and a count of steps, would be rounded away in less.
+        raise TypeError(f"theta0 must be float32 or float64, but it is {theta.dtype}: use theta0.float()")
     loss, grad = value_and_grad(problem, theta, 0)
-    if theta.dim() != 2 or loss.shape != theta.shape[:1]:
+    if loss.shape != theta.shape[:1]:
         raise ValueError(
-            f"theta0 must be [tasks, dim] and its loss [tasks], "
-            f"but they are {list(theta.shape)} and {list(loss.shape)}"
+            f"loss must be [tasks], one value a task, but for {len(theta)} tasks it is {list(loss.shape)}"
         )
     return Trajectory(theta, rule.init(theta), loss[None], grad)
 
@@ -72,6 +77,7 @@ def unroll(
     history = list(losses)
     for t in _times(losses, steps):
         step, state = rule(grad, state, theta)
+        check_step(step, theta)
         theta = theta + step
         loss = problem.loss(theta, t)
         (grad,) = torch.autograd.grad(loss.sum(), theta, retain_graph=True, create_graph=second_derivatives)
@@ -166,6 +172,7 @@ def _updates(
     theta, state, losses, grad = at
     for t in _times(losses, steps):
         step, state = rule(grad, state, theta)
+        check_step(step, theta)
         theta = theta + step  # in the rule's graph, for rules that look at it
         loss, grad = value_and_grad(problem, theta, t)
         yield step, Trajectory(theta, state, loss[None], grad)

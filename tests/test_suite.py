@@ -50,6 +50,13 @@ def test_a_task_depends_on_seed_and_step_alone_and_can_be_trained(name):
     assert losses[-5:].mean() < losses[:5].mean()
 
 
+class Refuses(torch.optim.SGD):
+    """Does what TorchOptimizer does where a gradient is not finite."""
+
+    def step(self, closure=None):
+        raise FloatingPointError
+
+
 def test_a_run_sees_the_loss_before_each_step_and_stops_where_it_diverges():
     losses = runs.train(BOWL, lambda model: torch.optim.SGD(model.parameters(), 0.25), 20, seed=0)
     above = losses - 0.01
@@ -57,6 +64,8 @@ def test_a_run_sees_the_loss_before_each_step_and_stops_where_it_diverges():
     broken = runs.train(BOWL, lambda model: torch.optim.SGD(model.parameters(), 1e20), 20, seed=0)
     assert broken[-1].isnan()
     assert runs.end(broken, 20) == math.inf
+    refused = runs.train(BOWL, lambda model: Refuses(model.parameters()), 20, seed=0)
+    assert refused.isfinite().sum() == 1
 
 
 def test_with_a_cosine_the_rate_falls_to_nothing():

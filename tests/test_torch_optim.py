@@ -232,11 +232,6 @@ def test_a_rule_of_another_dtype_is_refused_with_a_way_out():
     assert "use rule.to(torch.float64)" in refused(parameter, LSTMRule())
 
 
-def test_a_negative_lr_is_refused():
-    with pytest.raises(ValueError, match="lr must not be negative, but lr=-1"):
-        TorchOptimizer(network().parameters(), l2l.Adam(), lr=-1)
-
-
 # A rule sees whole buckets
 
 

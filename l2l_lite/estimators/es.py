@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from l2l_lite.objectives import Objective
@@ -55,9 +55,14 @@ class ES:
         return optimize(rule, problem, steps, at)
 
 
+def learned(rule: UpdateRule) -> list[nn.Parameter]:
+    """φ: the weights of a rule that are not frozen."""
+    return [weight for weight in rule.parameters() if weight.requires_grad]
+
+
 def draw_noise(rule: UpdateRule, std: float, rng: torch.Generator) -> Tensor:
     """A draw of N(0, std²) for each weight of φ, in one row."""
-    phi = parameters_to_vector(rule.parameters())
+    phi = parameters_to_vector(learned(rule))
     return std * torch.randn(phi.shape, generator=rng).to(phi)
 
 
@@ -65,12 +70,12 @@ def draw_noise(rule: UpdateRule, std: float, rng: torch.Generator) -> Tensor:
 def moved(rule: UpdateRule, by: Tensor) -> Iterator[None]:
     """The rule with φ moved for a while, and then put back to the bit."""
     with torch.no_grad():
-        phi = parameters_to_vector(rule.parameters())
-        vector_to_parameters(phi + by, rule.parameters())
+        phi = parameters_to_vector(learned(rule))
+        vector_to_parameters(phi + by, learned(rule))
         try:
             yield
         finally:
-            vector_to_parameters(phi, rule.parameters())
+            vector_to_parameters(phi, learned(rule))
 
 
 def objective_of(objective: Objective, before: Trajectory, after: Trajectory) -> Tensor:
@@ -80,7 +85,7 @@ def objective_of(objective: Objective, before: Trajectory, after: Trajectory) ->
 
 def add_gradient(rule: UpdateRule, grad: Tensor) -> None:
     """Add a gradient in one row to the `.grad` of φ."""
-    weights = list(rule.parameters())
+    weights = learned(rule)
     for weight, part in zip(weights, grad.split([w.numel() for w in weights]), strict=True):
         part = part.view_as(weight)
         weight.grad = part if weight.grad is None else weight.grad + part

@@ -81,6 +81,7 @@ class EachItsOwn(UpdateRule):
         self._copies = {
             name: weight.detach().expand(tasks, *weight.shape).requires_grad_()
             for name, weight in rule.named_parameters()
+            if weight.requires_grad  # a frozen one stays that of the rule
         }
 
     def init(self, theta: Tensor) -> State:
@@ -115,5 +116,7 @@ def _exact(
 ) -> Trajectory:
     """Add the gradient through all of the unrolled graph to φ's `.grad`; the trajectory, detached."""
     end = unroll(rule, problem, steps, at, second_derivatives=True)
-    objective(end.losses[len(at.losses) :], at.losses).backward()
+    value = objective(end.losses[len(at.losses) :], at.losses)
+    if value.requires_grad:  # else no step of the window depends on φ
+        value.backward()
     return Trajectory(*(detach(part) for part in end))

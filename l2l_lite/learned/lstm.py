@@ -41,6 +41,8 @@ class LSTMRule(UpdateRule):
 
 def make_cells(features: int, hidden: Sequence[int]) -> Sequence[nn.LSTMCell]:
     """A stack of LSTM layers, as a module."""
+    if not isinstance(hidden, Sequence) or not hidden or min(hidden) < 1:
+        raise ValueError(f"hidden must hold the units of each layer, such as (20, 20), but is {hidden!r}")
     sizes = zip((features, *hidden), hidden, strict=False)
     return nn.ModuleList(nn.LSTMCell(inputs, units) for inputs, units in sizes)  # type: ignore[return-value]
 

@@ -19,9 +19,11 @@ class Partitioned(UpdateRule):
         super().__init__()
         if set(rules) != set(groups):
             raise ValueError(f"there are rules for {sorted(rules)} but groups {sorted(groups)}")
+        if not rules:
+            raise ValueError("a Partitioned rule needs at least one group")
         self.rules: Mapping[str, UpdateRule] = nn.ModuleDict(rules)  # type: ignore[assignment]
         for name in rules:  # buffers go with the rule to a GPU, and not into its file
-            self.register_buffer(f"group_{name}", groups[name], persistent=False)
+            self.register_buffer(f"group_{name}", torch.as_tensor(groups[name]), persistent=False)
         every = torch.cat(list(self.groups.values())).sort().values
         if not torch.equal(every, torch.arange(self.dim, device=every.device)):
             raise ValueError("the groups must hold every coordinate of theta exactly once")

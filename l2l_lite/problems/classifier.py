@@ -86,6 +86,14 @@ class Classifier:
     criterion: Callable[[Tensor, Tensor], Tensor] = field(default_factory=lambda: cross_entropy)
     _on: dict[torch.device, Data] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if isinstance(self.make_model, nn.Module):
+            raise TypeError(
+                "make_model must be a function that makes a network, such as l2l.mlp, not a network"
+            )
+        if self.batch < 1:
+            raise ValueError(f"a batch needs at least one example, but batch={self.batch}")
+
     def __repr__(self) -> str:
         data = fingerprint(*self.data.train, *self.data.test)
         settings = f"batch={self.batch}, theta0_std={self.theta0_std}, criterion={describe(self.criterion)}"
@@ -100,6 +108,10 @@ class Classifier:
         """`tasks` networks at their start, each with its own minibatches."""
         check_tasks(tasks)
         model = replace_all_batch_norm_modules_(self._model(seed)).to(device)
+        if not trainable(model):
+            raise ValueError("the network has no parameters to train: all are frozen, or it has none")
+        if not len(self.data.train.labels):
+            raise ValueError("there are no training examples: give Data whose train part holds some")
         return ClassifierProblem(
             model,
             self._data(torch.device(device)),

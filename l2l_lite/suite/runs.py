@@ -29,7 +29,10 @@ def train(task: Task, make: Maker, steps: int, seed: int, cosine: bool = False) 
         if not losses[t].isfinite():
             break
         loss.backward()
-        optimizer.step()
+        try:
+            optimizer.step()
+        except FloatingPointError:  # of a gradient that is not finite although the loss is
+            break
         if scheduler:
             scheduler.step()
     return losses
