@@ -96,13 +96,9 @@ def _tensors(rule: UpdateRule, optimizer: torch.optim.Optimizer, history: Histor
     numbers = {name: torch.tensor(getattr(history, name), dtype=torch.float64) for name in NUMBERS}
     parts = {"rule": rule.state_dict(), "best": history.best, "average": history.average, "history": numbers}
     parts |= {f"adam{k}": state for k, state in optimizer.state_dict()["state"].items()}
-    return {
-        f"{part}/{name}": tensor.cpu().clone(
-            memory_format=torch.contiguous_format
-        )  # apart, if weights are tied
-        for part, tensors in parts.items()
-        for name, tensor in tensors.items()
-    }
+    flat = {f"{part}/{name}": tensor for part, one in parts.items() for name, tensor in one.items()}
+    # A copy of each, for weights that are tied share their memory, which safetensors refuses.
+    return {key: tensor.cpu().clone(memory_format=torch.contiguous_format) for key, tensor in flat.items()}
 
 
 def _sealed(content: bytes) -> bytes:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+import torch
+
 import l2l_lite as l2l
 from l2l_lite import artefacts, cli
 from l2l_lite.zoo.recipes import RECIPES, Recipe, Test
@@ -107,6 +109,7 @@ def rival(folder: Path) -> list[int]:
 def main(folder: Path) -> None:
     """All of it."""
     RECIPES["tiny"] = TINY
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()  # imports more; not once in each fork
     ends = {
         "whole": train(folder / "whole"),
         "killed": signalled(folder / "killed", 10, signal.SIGKILL, writing=False),

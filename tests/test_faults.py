@@ -179,7 +179,8 @@ def assert_refused_and_kept(folder, capsys, reason):
     code, _, err = run(capsys, *ARGUMENTS, "--resume")
     assert code == 2
     assert err.splitlines()[-1] == (
-        f"l2l: tiny-0.ckpt could not be written ({reason}) and is as it was; make room, or name another folder"
+        f"l2l: tiny-0.ckpt could not be written ({reason}) and is as it was; "
+        "make room, or name another folder"
     )
     assert names(folder) == ["tiny-0.ckpt"]
     assert (folder / "tiny-0.ckpt").read_bytes() == before
