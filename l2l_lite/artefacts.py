@@ -2,12 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -25,10 +28,50 @@ def write(name: str, weights: Mapping[str, Tensor], card: Mapping[str, Any], fol
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one go: a kill leaves the old one, or the new one."""
+    """Write a file in one go: a kill or a power cut leaves the old one, or the new one.
+
+    Raises OSError, and leaves the old one, where the disk is full.
+    """
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(data)
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())  # or the name could reach the disk before what it names
+        partial.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(
+            f"{path} could not be written ({reason}) and is as it was; make room, or name another folder"
+        ) from error
+    finally:
+        with suppress(OSError):  # it is there only if something went wrong
+            partial.unlink()
+
+
+@contextmanager
+def held(path: Path | None) -> Iterator[None]:
+    """Keep a file to this run, by a lock of the system's that ends with the process, also with a kill.
+
+    Raises ValueError if another run has it. Without a path there is nothing to keep.
+    """
+    if path is None:
+        yield
+        return
+    beside = path.with_name(f"{path.name}.lock")
+    try:
+        lock = FileLock(beside, timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"another run writes {path}; wait until it is done, or name another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows lets nobody delete a file in use, and does it by itself
+            beside.unlink()
+        lock.release()
 
 
 def rounded(value: float | Tensor) -> float:

@@ -12,6 +12,7 @@ import typer
 import l2l_lite as l2l
 from l2l_lite import artefacts, studies
 from l2l_lite import bench as benchmark
+from l2l_lite.artefacts import held
 from l2l_lite.console import OneSentence, choose_device, make_folder, refuse_existing
 from l2l_lite.evaluation import CRITERIA
 from l2l_lite.hardware import device_name, keep_freed_memory
@@ -64,7 +65,7 @@ def train(
     """
     recipes, where = {name: l2l.zoo.recipe(name) for name in names}, choose_device(device)
     keep_freed_memory()
-    checkpoints = {(name, s): out / f"{name}-{s}.pt" for name in names for s in seed or recipes[name].seeds}
+    checkpoints = {(name, s): out / f"{name}-{s}.ckpt" for name in names for s in seed or recipes[name].seeds}
     for _, s in checkpoints:
         task_seed(Role.TRAINING, meta_seed=s)  # refuses a seed out of range
     if not resume:
@@ -72,24 +73,25 @@ def train(
             file for (name, _), path in checkpoints.items() for file in stage_files(recipes[name], path)
         )
     make_folder(out)
-    if jobs > 1:
-        try:
-            for name in names:
-                train_apart(name, [s for one, s in checkpoints if one == name], jobs, out, device)
-        except KeyboardInterrupt:
-            raise _stopped(out) from None
-    trained: dict[str, dict[int, tuple[UpdateRule, History]]] = {name: {} for name in names}
-    for (name, s), path in checkpoints.items():
-        typer.echo(f"{name}, meta-seed {s}, on {where}")
-        try:
+    try:
+        for name in names if jobs > 1 else []:
+            train_apart(name, [s for one, s in checkpoints if one == name], jobs, out, device)
+        trained: dict[str, dict[int, tuple[UpdateRule, History]]] = {name: {} for name in names}
+        for (name, s), path in checkpoints.items():
+            typer.echo(f"{name}, meta-seed {s}, on {where}")
             trained[name][s] = train_recipe(recipes[name], s, device=where, checkpoint=path, progress=True)
-        except KeyboardInterrupt:
-            raise _stopped(out) from None
-    for name in names if seed is None else []:
-        typer.echo(f"testing {name} against tuned baselines, which takes a while")
-        card = make_card(name, recipes[name], trained[name], where)
-        write_entry(card, trained[name][card.shipped_seed][0], out)
-        typer.echo(f"wrote {out / name}.safetensors and {out / name}.json")
+        for name in names if seed is None else []:
+            with held(out / f"{name}.json"):
+                typer.echo(f"testing {name} against tuned baselines, which takes a while")
+                card = make_card(name, recipes[name], trained[name], where)
+                write_entry(card, trained[name][card.shipped_seed][0], out)
+                typer.echo(f"wrote {out / name}.safetensors and {out / name}.json")
+    except KeyboardInterrupt:
+        if not any(path.exists() for path in checkpoints.values()):
+            raise
+        raise KeyboardInterrupt(
+            f"{out} holds the checkpoint; go on with the same command and --resume"
+        ) from None
 
 
 @app.command()
@@ -170,11 +172,6 @@ def bench(
     typer.echo(f"freed memory is {'kept' if kept else 'given back to the system'}")
     for line in benchmark.rows(where, rounds):
         typer.echo(line)
-
-
-def _stopped(out: Path) -> typer.Exit:
-    typer.echo(f"\nstopped; {out} holds the checkpoint; go on with the same command and --resume")
-    return typer.Exit(130)
 
 
 def _reached(card: Card) -> str:

@@ -13,18 +13,31 @@ from l2l_lite.hardware import device
 
 
 class OneSentence(TyperGroup):
-    """Commands whose errors are one sentence, or with --debug the traceback."""
+    """Commands whose errors are one sentence, or with --debug the traceback; Ctrl-C is one too."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):  # RuntimeErrors that are none
             raise
-        except (ValueError, OSError, FloatingPointError, RuntimeError) as error:
+        except KeyboardInterrupt as advice:
+            typer.echo(f"\nl2l: {'; '.join(['stopped', *advice.args])}", err=True)
+            raise typer.Exit(130) from None
+        except (ValueError, OSError, FloatingPointError, RuntimeError, MemoryError) as error:
             if ctx.params["debug"]:
                 raise
-            typer.echo(f"l2l: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"l2l: {_sentence(error)}", err=True)
             raise typer.Exit(2) from None
+
+
+def _sentence(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in text:
+        return (
+            "the memory is not enough; take fewer tasks, shorter windows (unroll_length), "
+            "or a sample of the coordinates, such as TruncatedBPTT(one_in=10)"
+        )
+    return text
 
 
 def choose_device(name: str) -> torch.device:

@@ -26,13 +26,18 @@ def train_apart(name: str, seeds: Sequence[int], jobs: int, out: Path, device: s
 def _train(name: str, seed: int, *, out: Path, device: str) -> None:
     command = [sys.executable, "-m", "l2l_lite", "train", name, "--seed", str(seed), "--resume"]
     path = out / f"{name}-{seed}.log"
-    with path.open("w", encoding="utf-8") as log:
+    with path.open("a", encoding="utf-8") as log:
         done = subprocess.run(
             [*command, "--out", str(out), "--device", device],
             stdout=log,
             stderr=subprocess.STDOUT,
             env=os.environ | ONE_THREAD,
             check=False,
+        )
+    if done.returncode < 0:
+        raise RuntimeError(
+            f"meta-seed {seed} of {name} was killed (signal {-done.returncode}), perhaps for want of memory; "
+            f"go on with --resume, and fewer --jobs"
         )
     if done.returncode:
         last = path.read_text(encoding="utf-8").splitlines()[-1:]

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import trange
 
 from l2l_lite import checkpoints
+from l2l_lite.artefacts import held
 from l2l_lite.estimators import Estimator, TruncatedBPTT
 from l2l_lite.history import History, mean_and_last
 from l2l_lite.naming import describe
@@ -96,19 +97,20 @@ def meta_train(
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
     frozen = task_seed(Role.VALIDATION)
     held_out = [one.sample(validation_tasks, frozen, device) for one in validation or [family]]
-    history = checkpoints.load(path, settings, rule, optimizer)
-    for k in _progress(history, trajectories, progress):
-        if history.stale(patience) or history.broken():
-            break
-        optimizer.param_groups[0]["lr"] = lr * (final_lr / lr) ** (k / trajectories)
-        problem, rng = family.sample(tasks, seeds[k], device), generator(seeds[k], 0, 0)
-        length = _length(shortest, longest, rng)
-        windows = _windows(rule, problem, estimator, objective, rng, length, unroll_length)
-        history.losses.append(_descend(windows, rule, optimizer, clip, reduce))
-        history.follow(rule, average)
-        if (k + 1) % validate_every == 0 or k + 1 == trajectories:
-            history.validate(rule, held_out, scored, criterion)
-        checkpoints.save(path, settings, rule, optimizer, history)
+    with held(path):
+        history = checkpoints.load(path, settings, rule, optimizer)
+        for k in _progress(history, trajectories, progress):
+            if history.stale(patience) or history.broken():
+                break
+            optimizer.param_groups[0]["lr"] = lr * (final_lr / lr) ** (k / trajectories)
+            problem, rng = family.sample(tasks, seeds[k], device), generator(seeds[k], 0, 0)
+            length = _length(shortest, longest, rng)
+            windows = _windows(rule, problem, estimator, objective, rng, length, unroll_length)
+            history.losses.append(_descend(windows, rule, optimizer, clip, reduce))
+            history.follow(rule, average)
+            if (k + 1) % validate_every == 0 or k + 1 == trajectories:
+                history.validate(rule, held_out, scored, criterion)
+            checkpoints.save(path, settings, rule, optimizer, history)
     rule.load_state_dict(history.best or rule.state_dict())
     if history.broken(min(10, trajectories)):
         raise FloatingPointError(

@@ -1,11 +1,14 @@
-"""What several tests share: every rule, problems in float64, and a rule that reads θ."""
+"""What several tests share: every rule, problems in float64, a rule that reads θ, a checkpoint's parts."""
 
 import inspect
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
 import l2l_lite as l2l
@@ -111,3 +114,14 @@ class Changed:
 
     def __getattr__(self, name: str) -> object:
         return self.changes[name] if name in self.changes else getattr(self.original, name)
+
+
+def kept(checkpoint: Path | str) -> dict[str, dict[str, Any]]:
+    """What a checkpoint holds, by part and name: rule, best, average, adam0, ..., history, and what it is."""
+    parts: dict[str, dict[str, Any]] = defaultdict(dict)
+    with safe_open(checkpoint, "pt") as file:
+        parts["about"] = file.metadata()
+        for key in file.keys():  # noqa: SIM118
+            part, _, name = key.partition("/")
+            parts[part][name] = file.get_tensor(key)
+    return parts

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from samples import kept
 from typer.testing import CliRunner
 
 import l2l_lite as l2l
@@ -49,7 +50,7 @@ def run(capsys, *arguments):
 
 
 def weights(path):
-    return torch.load(path, weights_only=True)["history"]["best"]
+    return kept(path)["best"]
 
 
 def test_train_evaluate_and_list_an_entry(capsys, folder):
@@ -59,11 +60,11 @@ def test_train_evaluate_and_list_an_entry(capsys, folder):
     assert "6/6" in err  # the progress bar
     assert "loss=" in err
     assert sorted(path.name for path in folder.iterdir()) == [
-        *("tiny-0.pt", "tiny-1.pt", "tiny.json", "tiny.safetensors")
+        *("tiny-0.ckpt", "tiny-1.ckpt", "tiny.json", "tiny.safetensors")
     ]
     assert l2l.zoo.card("tiny")["data"] == "drawn for a test"
     shipped = l2l.zoo.card("tiny")["shipped_seed"]
-    expected = weights(f"tiny-{shipped}.pt")
+    expected = weights(f"tiny-{shipped}.ckpt")
     torch.testing.assert_close(dict(l2l.zoo.load("tiny").state_dict()), expected, rtol=0, atol=0)
 
     code, out, _ = run(capsys, "zoo")
@@ -91,7 +92,7 @@ def test_the_card_says_what_the_rule_reaches(capsys):
 def test_one_seed_is_trained_without_a_card(capsys, folder):
     code, _, _ = run(capsys, "train", "tiny", "--seed", "1", "--out", "here", "--device", "cpu")
     assert code == 0
-    assert [path.name for path in (folder / "here").iterdir()] == ["tiny-1.pt"]
+    assert [path.name for path in (folder / "here").iterdir()] == ["tiny-1.ckpt"]
 
 
 def test_every_stage_has_a_checkpoint_that_is_not_written_over(capsys, monkeypatch):
@@ -99,16 +100,16 @@ def test_every_stage_has_a_checkpoint_that_is_not_written_over(capsys, monkeypat
     stages = (*tiny.stages, {"trajectories": 4, "lr": 1e-3})
     monkeypatch.setitem(RECIPES, "tiny", replace(tiny, seeds=(0,), stages=stages))
     assert run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")[0] == 0
-    histories = [torch.load(f"tiny-0{end}", weights_only=True)["history"] for end in (".pt", ".stage1.pt")]
-    better = min(histories, key=lambda history: min(history["validation"]))
+    stages = [kept(f"tiny-0{end}") for end in (".ckpt", ".stage1.ckpt")]
+    better = min(stages, key=lambda stage: min(stage["history"]["validation"]))
     torch.testing.assert_close(dict(l2l.zoo.load("tiny").state_dict()), better["best"], rtol=0, atol=0)
     card = l2l.zoo.card("tiny")
     assert card.stages == list(stages)
-    assert card.validation["0"] == min(better["validation"])
-    os.remove("tiny-0.pt")
+    assert card.validation["0"] == min(better["history"]["validation"])
+    os.remove("tiny-0.ckpt")
     code, _, err = run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")
     assert code == 2
-    assert err == "l2l: tiny-0.stage1.pt exists; add --resume to go on from there, or delete it\n"
+    assert err == "l2l: tiny-0.stage1.ckpt exists; add --resume to go on from there, or delete it\n"
 
 
 class Interrupted(l2l.Quadratic):
@@ -126,19 +127,19 @@ def test_ctrl_c_keeps_a_checkpoint_and_resume_goes_on(capsys, monkeypatch):
     family = Interrupted(3)
     monkeypatch.setitem(RECIPES, "tiny", replace(RECIPES["tiny"], make_family=lambda: family))
     arguments = ("train", "tiny", "--seed", "0", "--out", ".", "--device", "cpu")
-    code, out, _ = run(capsys, *arguments)
+    code, _, err = run(capsys, *arguments)
     assert code == 130
-    assert "stopped; . holds the checkpoint; go on with the same command and --resume" in out
-    assert len(torch.load("tiny-0.pt", weights_only=True)["history"]["losses"]) == 3
+    assert "l2l: stopped; . holds the checkpoint; go on with the same command and --resume" in err
+    assert len(kept("tiny-0.ckpt")["history"]["losses"]) == 3
 
     code, _, err = run(capsys, *arguments)
     assert code == 2
-    assert err.strip() == "l2l: tiny-0.pt exists; add --resume to go on from there, or delete it"
+    assert err.strip() == "l2l: tiny-0.ckpt exists; add --resume to go on from there, or delete it"
 
     code, _, _ = run(capsys, *arguments, "--resume")
     assert code == 0
     run(capsys, *arguments, "--out", "uninterrupted")
-    torch.testing.assert_close(weights("tiny-0.pt"), weights("uninterrupted/tiny-0.pt"), rtol=0, atol=0)
+    torch.testing.assert_close(weights("tiny-0.ckpt"), weights("uninterrupted/tiny-0.ckpt"), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("seed", ["-1", "1000"])
@@ -302,7 +303,7 @@ def test_meta_seeds_side_by_side_learn_what_they_learn_one_after_another(capsys,
     code, out, _ = run(capsys, "train", "tiny", "--out", "both", "--device", "cpu", "--jobs", "2")
     assert code == 0
     assert "wrote both/tiny.safetensors" in out
-    for name in ("tiny-0.pt", "tiny-1.pt"):
+    for name in ("tiny-0.ckpt", "tiny-1.ckpt"):
         torch.testing.assert_close(weights(f"both/{name}"), weights(f"one/{name}"), rtol=0, atol=0)
     assert "6/6" in (folder / "both" / "tiny-1.log").read_text(encoding="utf-8")
     assert not (folder / "one" / "tiny-1.log").exists()

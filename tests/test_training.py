@@ -15,10 +15,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from samples import Changed
+from samples import Changed, kept
 
 import l2l_lite as l2l
-from l2l_lite import checkpoints
 from l2l_lite.history import History, log_mean_and_last, mean_and_last, score
 from l2l_lite.seeds import Role, task_seed
 
@@ -149,8 +148,8 @@ def test_the_rate_decays_and_windows_are_truncated(monkeypatch):
 def test_an_estimator_draws_the_same_after_a_resume(tmp_path):
     family = Watched([], stop_at(FIRST + 3))
     with pytest.raises(Interrupted):
-        train(family, checkpoint=tmp_path / "run.pt", estimator=(first := Noted()))
-    train(Watched([]), checkpoint=tmp_path / "run.pt", estimator=(second := Noted()))
+        train(family, checkpoint=tmp_path / "run.ckpt", estimator=(first := Noted()))
+    train(Watched([]), checkpoint=tmp_path / "run.ckpt", estimator=(second := Noted()))
     train(Watched([]), estimator=(whole := Noted()))
     assert first.notes + second.notes == whole.notes
 
@@ -255,7 +254,7 @@ def stop_at(first):
 
 @pytest.mark.parametrize("done", [0, 1, 3, 5])
 def test_interrupted_while_saving_and_resumed_gives_the_same_rule(tmp_path, monkeypatch, done):
-    path, replace, saves = tmp_path / "run.pt", os.replace, []
+    path, replace, saves = tmp_path / "run.ckpt", os.replace, []
 
     def cut(partial, target):
         if len(saves) == done:
@@ -264,7 +263,7 @@ def test_interrupted_while_saving_and_resumed_gives_the_same_rule(tmp_path, monk
         saves.append(target)
         replace(partial, target)
 
-    monkeypatch.setattr(checkpoints.os, "replace", cut)
+    monkeypatch.setattr(os, "replace", cut)
     with pytest.raises(Interrupted):
         train(checkpoint=path)
     monkeypatch.undo()
@@ -277,7 +276,7 @@ def test_interrupted_while_saving_and_resumed_gives_the_same_rule(tmp_path, monk
 @settings(max_examples=8)
 @given(moment=st.integers(0, 62))
 def test_interrupted_at_any_pass_and_resumed_gives_the_same_rule(tmp_path_factory, moment):
-    path = tmp_path_factory.mktemp("run") / "run.pt"
+    path = tmp_path_factory.mktemp("run") / "run.ckpt"
     passes = iter(range(moment))
 
     def cut(problem, seed):
@@ -301,7 +300,7 @@ LONG = {"trajectories": 100, "steps": 10, "unroll_length": 5, "tasks": 2, "valid
 
 
 def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
-    path = tmp_path / "run.pt"
+    path = tmp_path / "run.ckpt"
     program = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path; from test_training import LONG, train\n"
@@ -315,7 +314,7 @@ def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
     time.sleep(random.Random(0).uniform(0, 0.05))
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    done = len(torch.load(path, weights_only=True)["history"]["losses"])
+    done = len(kept(path)["history"]["losses"])
     assert 0 < done < LONG["trajectories"]
     rule, history = train(checkpoint=path, **LONG)
     expected, expected_history = train(**LONG)
@@ -324,21 +323,21 @@ def test_killed_at_a_random_moment_and_resumed_gives_the_same_rule(tmp_path):
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
-    rule, history = train(Watched([]), checkpoint=tmp_path / "run.pt")
-    again, history_again = train(Watched(seeds := []), checkpoint=tmp_path / "run.pt")
+    rule, history = train(Watched([]), checkpoint=tmp_path / "run.ckpt")
+    again, history_again = train(Watched(seeds := []), checkpoint=tmp_path / "run.ckpt")
     assert len(seeds) == 1  # for validation
     assert history_again.losses == history.losses
     assert_same(phi(again), phi(rule))
 
 
 def test_nothing_but_the_checkpoint_is_left_behind(tmp_path):
-    train(checkpoint=tmp_path / "run.pt")
-    assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
+    train(checkpoint=tmp_path / "run.ckpt")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.ckpt"]
 
 
 def test_checkpoints_that_differ_in_their_ending_do_not_meet(tmp_path, monkeypatch):
     partials, replace = set(), os.replace
-    monkeypatch.setattr(checkpoints.os, "replace", lambda a, b: (partials.add(a), replace(a, b)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (partials.add(a), replace(a, b)))
     for seed in (0, 1):
         train(seed=seed, checkpoint=tmp_path / f"run.{seed}")
     assert len(partials) == 2
@@ -370,10 +369,10 @@ OTHERS = [
 
 @pytest.mark.parametrize(("name", "value"), OTHERS)
 def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, name, value):
-    path = tmp_path / "run.pt"
+    path = tmp_path / "run.ckpt"
     train(checkpoint=path)
     before = path.read_bytes()
-    with pytest.raises(ValueError, match=rf"run.pt belongs to another run \(other {name}\)") as error:
+    with pytest.raises(ValueError, match=rf"run.ckpt belongs to another run \(other {name}\)") as error:
         train(checkpoint=path, **{name: value})
     assert one_sentence(error)
     assert path.read_bytes() == before
@@ -381,10 +380,10 @@ def test_a_checkpoint_of_other_settings_is_refused_and_kept(tmp_path, name, valu
 
 def test_a_partial_objective_is_known_by_its_arguments(tmp_path):
     for weight in (1.0, 2.0):
-        train(objective=partial(weighted, weight=weight), checkpoint=tmp_path / f"{weight}.pt")
-    train(objective=partial(weighted, weight=1.0), checkpoint=tmp_path / "1.0.pt")  # is finished
+        train(objective=partial(weighted, weight=weight), checkpoint=tmp_path / f"{weight}.ckpt")
+    train(objective=partial(weighted, weight=1.0), checkpoint=tmp_path / "1.0.ckpt")  # is finished
     with pytest.raises(ValueError, match=r"other objective"):
-        train(objective=partial(weighted, weight=2.0), checkpoint=tmp_path / "1.0.pt")
+        train(objective=partial(weighted, weight=2.0), checkpoint=tmp_path / "1.0.ckpt")
 
 
 class Nameless:
@@ -397,20 +396,20 @@ class Nameless:
 def test_what_a_checkpoint_could_not_recognise_is_refused_at_once(tmp_path, part):
     (name,) = part
     with pytest.raises(ValueError, match=rf"a checkpoint cannot recognise the {name} ") as error:
-        train(**part, checkpoint=tmp_path / "run.pt")
+        train(**part, checkpoint=tmp_path / "run.ckpt")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_folder_is_found_before_the_first_trajectory(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere for a checkpoint; make it"):
-        train(Watched(seeds := []), checkpoint=tmp_path / "nowhere" / "run.pt")
+        train(Watched(seeds := []), checkpoint=tmp_path / "nowhere" / "run.ckpt")
     assert not seeds
 
 
 def test_a_checkpoint_can_be_named_by_a_string(tmp_path):
-    rule, _ = train(checkpoint=str(tmp_path / "run.pt"))
-    assert_same(phi(train(checkpoint=tmp_path / "run.pt")[0]), phi(rule))
+    rule, _ = train(checkpoint=str(tmp_path / "run.ckpt"))
+    assert_same(phi(train(checkpoint=tmp_path / "run.ckpt")[0]), phi(rule))
 
 
 def broken_run(path):
@@ -424,10 +423,10 @@ def broken_run(path):
     [{"lr": 1e-3}, {"rule": l2l.LSTMRule((4,), l2l.identity, scale=0.01)}, {"lr": 1e-3, "final_lr": 1e-4}],
 )
 def test_a_run_that_broke_off_goes_on_with_a_lower_lr_or_scale(tmp_path, lower):
-    broken_run(tmp_path / "run.pt")
-    best = torch.load(tmp_path / "run.pt", weights_only=True)["history"]["best"]
+    broken_run(tmp_path / "run.ckpt")
+    best = kept(tmp_path / "run.ckpt")["best"]
     noted = Watched(seeds := [])
-    _, history = train(noted, trajectories=40, checkpoint=tmp_path / "run.pt", **lower)
+    _, history = train(noted, trajectories=40, checkpoint=tmp_path / "run.ckpt", **lower)
     assert seeds[:2] == [VALIDATION, FIRST + 4]  # goes on where it broke
     assert len(history.losses) == 40
     assert not any(loss != loss for loss in history.losses)
@@ -436,16 +435,16 @@ def test_a_run_that_broke_off_goes_on_with_a_lower_lr_or_scale(tmp_path, lower):
 
 def test_a_short_run_that_broke_off_at_once_begins_again_with_a_lower_lr(tmp_path):
     with pytest.raises(FloatingPointError, match="lower lr or scale"):
-        train(loss_turns(float("nan"), FIRST), trajectories=3, checkpoint=tmp_path / "run.pt")
-    _, history = train(Watched([]), trajectories=3, lr=1e-3, checkpoint=tmp_path / "run.pt")
+        train(loss_turns(float("nan"), FIRST), trajectories=3, checkpoint=tmp_path / "run.ckpt")
+    _, history = train(Watched([]), trajectories=3, lr=1e-3, checkpoint=tmp_path / "run.ckpt")
     assert len(history.losses) == 3
     assert not any(loss != loss for loss in history.losses)
 
 
 def test_a_run_that_broke_off_goes_on_with_nothing_else(tmp_path):
-    broken_run(tmp_path / "run.pt")
+    broken_run(tmp_path / "run.ckpt")
     with pytest.raises(ValueError, match=r"belongs to another run \(other lr, steps\)"):
-        train(Watched([]), trajectories=40, lr=1e-3, steps=9, checkpoint=tmp_path / "run.pt")
+        train(Watched([]), trajectories=40, lr=1e-3, steps=9, checkpoint=tmp_path / "run.ckpt")
 
 
 DAMAGES = {
@@ -459,26 +458,26 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 def test_a_damaged_checkpoint_is_refused_in_one_sentence(tmp_path, damage):
-    path = tmp_path / "run.pt"
+    path = tmp_path / "run.ckpt"
     train(checkpoint=path)
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint; delete it") as error:
+    with pytest.raises(ValueError, match=r"run.ckpt is not a whole checkpoint; delete it") as error:
         train(checkpoint=path)
     assert one_sentence(error)
 
 
 @pytest.mark.parametrize("content", [{"weights": torch.zeros(3)}, [1, 2], {"settings": {}}])
 def test_another_file_of_torch_is_no_checkpoint(tmp_path, content):
-    torch.save(content, tmp_path / "run.pt")
-    with pytest.raises(ValueError, match=r"run.pt is not a whole checkpoint") as error:
-        train(checkpoint=tmp_path / "run.pt")
+    torch.save(content, tmp_path / "run.ckpt")
+    with pytest.raises(ValueError, match=r"run.ckpt is not a whole checkpoint") as error:
+        train(checkpoint=tmp_path / "run.ckpt")
     assert one_sentence(error)
 
 
 def test_a_checkpoint_runs_no_code_when_it_is_read(tmp_path):
-    torch.save({"settings": make_rule()}, tmp_path / "run.pt")  # a pickled object
+    torch.save({"settings": make_rule()}, tmp_path / "run.ckpt")  # a pickled object
     with pytest.raises(ValueError, match="not a whole checkpoint"):
-        train(checkpoint=tmp_path / "run.pt")
+        train(checkpoint=tmp_path / "run.ckpt")
 
 
 # NaN and Inf

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import kept
 
 import l2l_lite as l2l
 from l2l_lite import artefacts
@@ -346,7 +347,7 @@ def test_an_entry_comes_back_as_it_was_written(entry):
 def test_a_kill_between_the_two_files_is_found(entry):
     weights = {key: 2 * weight for key, weight in l2l.zoo.load("quadratic").state_dict().items()}
     (entry / "quadratic.json.partial").mkdir()  # the card cannot be written
-    with pytest.raises(OSError, match=r"quadratic\.json\.partial"):
+    with pytest.raises(OSError, match=r"quadratic\.json could not be written"):
         artefacts.write("quadratic", weights, {}, entry)
     (entry / "quadratic.json.partial").rmdir()
     assert l2l.zoo.card("quadratic").name == "quadratic"  # still whole
@@ -469,26 +470,23 @@ def test_every_stage_trains_on_other_tasks():
 
 
 def test_stages_go_on_from_the_best_and_the_best_of_all_is_kept(tmp_path):
-    file = tmp_path / "small-0.pt"
+    file = tmp_path / "small-0.ckpt"
     rule, history = train_recipe(SMALL, 0, checkpoint=str(file))
-    first, second = (torch.load(path, weights_only=True) for path in stage_files(SMALL, file))
-    assert (second["identity"]["trajectories"], second["identity"]["lr"]) == (2, 1e-3)
-    assert second["identity"]["steps"] == first["identity"]["steps"]
-    histories = [first["history"], second["history"]]
-    best = min(histories, key=lambda one: min(one["validation"]))
+    first, second = stages = [kept(path) for path in stage_files(SMALL, file)]
+    assert (second["about"]["trajectories"], second["about"]["lr"]) == ("2", "0.001")
+    assert second["about"]["steps"] == first["about"]["steps"]
+    best = min(stages, key=lambda one: min(one["history"]["validation"]))
     torch.testing.assert_close(dict(rule.state_dict()), best["best"], rtol=0, atol=0)
-    assert history.validation == best["validation"]
-    assert history.seconds >= sum(one["seconds"] for one in histories) > 0
+    assert history.validation == best["history"]["validation"].tolist()
+    assert history.seconds >= sum(one["history"]["seconds"].item() for one in stages) > 0
 
 
 def test_a_later_stage_starts_from_the_best_weights_of_the_first(tmp_path):
     frozen = {"trajectories": 1, "lr": 1e-12, "final_lr": 1e-12}  # leaves φ where it starts
     recipe = replace(SMALL, stages=(SMALL.stages[0], frozen))
-    train_recipe(recipe, 0, checkpoint=tmp_path / "small.pt")
-    first, second = (
-        torch.load(path, weights_only=True) for path in stage_files(recipe, tmp_path / "small.pt")
-    )
-    torch.testing.assert_close(second["rule"], first["history"]["best"], rtol=0, atol=1e-9)
+    train_recipe(recipe, 0, checkpoint=tmp_path / "small.ckpt")
+    first, second = (kept(path) for path in stage_files(recipe, tmp_path / "small.ckpt"))
+    torch.testing.assert_close(second["rule"], first["best"], rtol=0, atol=1e-9)
 
 
 def test_a_stage_that_makes_it_worse_is_not_kept():
@@ -499,7 +497,7 @@ def test_a_stage_that_makes_it_worse_is_not_kept():
 
 
 def test_stopped_and_resumed_stages_end_with_the_same_rule(tmp_path):
-    file, whole = tmp_path / "small.pt", train_recipe(SMALL, 0)[0]
+    file, whole = tmp_path / "small.ckpt", train_recipe(SMALL, 0)[0]
     train_recipe(replace(SMALL, stages=SMALL.stages[:1]), 0, checkpoint=file)
     resumed, _ = train_recipe(SMALL, 0, checkpoint=file)
     torch.testing.assert_close(dict(resumed.state_dict()), dict(whole.state_dict()), rtol=0, atol=0)
@@ -685,9 +683,9 @@ def test_a_recipe_can_begin_as_another_entry(monkeypatch, tmp_path):
     first = replace(still, stages=(stage | {"lr": 1e-2},))
     monkeypatch.setitem(RECIPES, "quadratic", first)
     began, _ = train_recipe(first, shipped + 1)
-    rule, _ = train_recipe(recipe, shipped + 1, checkpoint=tmp_path / "on.pt")
+    rule, _ = train_recipe(recipe, shipped + 1, checkpoint=tmp_path / "on.ckpt")
     torch.testing.assert_close(dict(rule.state_dict()), dict(began.state_dict()), rtol=0, atol=1e-7)
-    assert (tmp_path / f"quadratic-{shipped + 1}.pt").exists()
+    assert (tmp_path / f"quadratic-{shipped + 1}.ckpt").exists()
 
 
 def test_a_recipe_chooses_by_its_validation_families_and_runs_the_suite(monkeypatch):

@@ -8,6 +8,7 @@ from functools import partial
 from importlib.resources import files
 from multiprocessing import get_context
 from pathlib import Path
+from signal import SIG_DFL, SIGINT, signal
 from typing import Any
 
 import torch
@@ -74,6 +75,7 @@ def _each(
 
 
 def _one_thread() -> None:
+    signal(SIGINT, SIG_DFL)  # Ctrl-C ends a worker without a word; the first process says one
     torch.set_num_threads(1)
     keep_freed_memory()
 

@@ -58,12 +58,12 @@ def _beginning(
     """φ of an entry's meta-seed: the one that ships, or one that is made first, with checkpoints beside."""
     if seed == read_card(name).shipped_seed:
         return artefacts.read_weights(name, command(name))
-    file = Path(checkpoint).with_name(f"{name}-{seed}.pt") if checkpoint else None
+    file = Path(checkpoint).with_name(f"{name}-{seed}.ckpt") if checkpoint else None
     rule, _ = train_recipe(RECIPES[name], seed, device=device, checkpoint=file, progress=progress)
     return rule.state_dict()
 
 
 def stage_files(recipe: Recipe, checkpoint: str | Path) -> list[Path]:
-    """The checkpoint files of all stages: `mnist-0.pt`, then `mnist-0.stage1.pt` and so on."""
+    """The checkpoint files of all stages: `mnist-0.ckpt`, then `mnist-0.stage1.ckpt` and so on."""
     first = Path(checkpoint)
-    return [first, *(first.with_suffix(f".stage{k}.pt") for k in range(1, len(recipe.stages)))]
+    return [first, *(first.with_suffix(f".stage{k}.ckpt") for k in range(1, len(recipe.stages)))]
