@@ -67,8 +67,8 @@ def meta_train(
     `validation_steps` (the longest trajectory), of the families `validation` where they are given; after
     `patience` scores without a better one training stops. A window with NaN or Inf ends its
     trajectory and leaves φ as it was; ten such trajectories in a row raise FloatingPointError. Each `stage`
-    of a seed has other tasks. With a `checkpoint` file, training goes on where it was stopped and ends with
-    the same φ, bit for bit.
+    of a seed has other tasks. With a `checkpoint` file, which is this run's alone, training goes on where it
+    was stopped and ends with the same φ, bit for bit.
     """
     check_rule(rule)
     shortest, longest = _range(steps)

@@ -2,7 +2,7 @@
 
     python tests/kills.py FOLDER
 
-trains once undisturbed, in FOLDER/whole, then killed at twenty moments, stopped by Ctrl-C at ten, and while
+trains once undisturbed, in FOLDER/whole, then killed at twenty moments, stopped by Ctrl-C at five, and while
 another run begins in the same folder; how the processes ended is written to FOLDER/ends.json.
 """
 
@@ -114,7 +114,7 @@ def main(folder: Path) -> None:
         "whole": train(folder / "whole"),
         "killed": signalled(folder / "killed", 10, signal.SIGKILL, writing=False),
         "killed writing": signalled(folder / "killed writing", 10, signal.SIGKILL, writing=True),
-        "stopped": signalled(folder / "stopped", 10, signal.SIGINT, writing=False),
+        "stopped": signalled(folder / "stopped", 5, signal.SIGINT, writing=False),
         "rival": rival(folder / "rival"),
     }
     (folder / "ends.json").write_text(json.dumps(ends))

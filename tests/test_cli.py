@@ -100,8 +100,8 @@ def test_every_stage_has_a_checkpoint_that_is_not_written_over(capsys, monkeypat
     stages = (*tiny.stages, {"trajectories": 4, "lr": 1e-3})
     monkeypatch.setitem(RECIPES, "tiny", replace(tiny, seeds=(0,), stages=stages))
     assert run(capsys, "train", "tiny", "--out", ".", "--device", "cpu")[0] == 0
-    stages = [kept(f"tiny-0{end}") for end in (".ckpt", ".stage1.ckpt")]
-    better = min(stages, key=lambda stage: min(stage["history"]["validation"]))
+    checkpoints = [kept(f"tiny-0{end}") for end in (".ckpt", ".stage1.ckpt")]
+    better = min(checkpoints, key=lambda one: min(one["history"]["validation"]))
     torch.testing.assert_close(dict(l2l.zoo.load("tiny").state_dict()), better["best"], rtol=0, atol=0)
     card = l2l.zoo.card("tiny")
     assert card.stages == list(stages)

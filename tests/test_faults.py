@@ -67,6 +67,7 @@ def assert_as_if_undisturbed(folder, run):
         for parts in (found, expected):
             assert parts["history"].pop("seconds") > 0
             parts["about"].pop("sha256")
+        assert found.pop("about") == expected.pop("about")
         torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
@@ -79,10 +80,10 @@ def test_killed_at_twenty_moments_and_resumed_gives_the_same_rule(disturbed, whe
         assert_as_if_undisturbed(folder, f"{when}{k}")
 
 
-def test_ctrl_c_at_ten_moments_and_resumed_gives_the_same_rule(disturbed):
+def test_ctrl_c_at_any_moment_and_resumed_gives_the_same_rule(disturbed):
     folder, ends = disturbed
-    assert ends["stopped"] == [[130, 0]] * 10
-    for k in range(10):
+    assert ends["stopped"] == [[130, 0]] * 5
+    for k in range(5):
         assert_as_if_undisturbed(folder, f"stopped{k}")
 
 
@@ -269,6 +270,23 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
     torch.testing.assert_close(vars(found), vars(history), **same)
     torch.testing.assert_close(again.state_dict(), rule.state_dict(), **same)
     torch.testing.assert_close(optimizer_again.state_dict()["state"], optimizer.state_dict()["state"], **same)
+
+
+class Tied(l2l.UpdateRule):
+    """A rule with one weight by two names, which does not lie in memory as it is read."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = self.other = torch.nn.Parameter(torch.arange(6.0).reshape(2, 3).T)
+
+
+def test_weights_by_two_names_come_back(tmp_path):
+    rule, again = Tied(), Tied()
+    checkpoints.save(tmp_path / "run.ckpt", IDENTITY, rule, torch.optim.Adam(rule.parameters()), History())
+    with torch.no_grad():
+        again.one.zero_()
+    checkpoints.load(tmp_path / "run.ckpt", IDENTITY, again, torch.optim.Adam(again.parameters()))
+    torch.testing.assert_close(again.state_dict(), rule.state_dict(), rtol=0, atol=0)
 
 
 def test_every_flipped_bit_is_found(tmp_path):
