@@ -92,7 +92,7 @@ FEATURES = [
         "`torch.autocast` in bfloat16, around the model or around the step",
         ("a model may compute in bfloat16", "a rule is as exact inside of autocast"),
     ),
-    Row("`torch.amp.GradScaler`", ("a gradient scaler works and skips steps that overflow",)),
+    Row("`GradScaler` of AMP", ("a gradient scaler works and skips steps that overflow",)),
     Row(
         "`torch.compile` of the model, to the graph",
         ("a compiled model is trained as a plain one",),
@@ -103,11 +103,11 @@ FEATURES = [
         "newest",
     ),
     Row(
-        "`DistributedDataParallel`, two processes on gloo",
+        "DDP, two processes on gloo",
         ("copies of a model are trained as one",),
     ),
     Row(
-        "`fully_shard` (FSDP2), two processes on gloo, coordinatewise rules",
+        "FSDP2 (`fully_shard`), two processes on gloo, coordinatewise rules",
         ("a sharded model is trained as a whole one by coordinatewise rules",),
     ),
     Row(
