@@ -111,21 +111,33 @@ def join(device: torch.device, timeout: float = TIMEOUT) -> tuple[Alone, torch.d
     They talk by gloo, and on GPUs by NCCL. Raises ValueError for a GPU by its number, for each process takes
     one of its own, and where there are too few.
     """
-    if not {"RANK", "WORLD_SIZE"} <= os.environ.keys():
+    if not {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"} <= os.environ.keys():
         return ALONE, device
     if device.type == "cuda":
         device = _own_gpu(device)
         torch.cuda.set_device(device)
         os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # a timeout is an error, and no abort
     with _missed():
-        backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+        _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timedelta(seconds=timeout))
     return Ranks(), device
+
+
+def _meet(backend: str, timeout: timedelta) -> None:
+    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    host = rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), size, host, timeout)
+    # torchrun keeps its store when it starts processes anew, with the addresses of those that have ended.
+    fresh = dist.PrefixStore(f"attempt {_attempt()}", store)
+    dist.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=timeout)
 
 
 def restarted() -> bool:
     """Whether `torchrun` has started this process anew because one of them ended."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    return _attempt() > 0
+
+
+def _attempt() -> int:
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 def _own_gpu(device: torch.device) -> torch.device:

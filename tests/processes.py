@@ -100,9 +100,15 @@ def command(folder: Path, name: str, *options: str) -> None:
     cli.main()
 
 
-def forked(function: Callable[..., None], *arguments: Any, attempt: int = 0) -> list[int]:
+def new_store() -> dist.TCPStore:
+    """Where processes find each other, on a free port."""
+    return dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+
+
+def forked(
+    store: dist.TCPStore, function: Callable[..., None], *arguments: Any, attempt: int = 0
+) -> list[int]:
     """Exit codes of two processes that run a function as `torchrun` would let them."""
-    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     children = []
     for rank in range(2):
         if not (child := os.fork()):
@@ -135,11 +141,12 @@ def _code(function: Callable[..., None], *arguments: Any) -> int:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
+    kept = new_store()  # by torchrun, when it starts processes anew
     codes = {
-        "runs": forked(runs, folder),
-        "silence": forked(silence, folder),
-        "killed": forked(command, folder, "killed"),
-        "restarted": forked(command, folder, "restarted", attempt=1),
-        "jobs": forked(command, folder, "jobs", "--jobs", "2"),
+        "runs": forked(new_store(), runs, folder),
+        "silence": forked(new_store(), silence, folder),
+        "killed": forked(kept, command, folder, "killed"),
+        "restarted": forked(kept, command, folder, "restarted", attempt=1),
+        "jobs": forked(new_store(), command, folder, "jobs", "--jobs", "2"),
     }
     torch.save(codes, folder / "codes.pt")

@@ -147,7 +147,13 @@ def test_a_part_of_a_problem_has_the_losses_of_the_whole(name):
     [("cuda:0", "each process takes a GPU of its own"), ("cuda", "PyTorch sees 1 GPUs here")],
 )
 def test_each_process_takes_a_gpu_of_its_own(monkeypatch, device, sentence):
-    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+    for name, value in {
+        "RANK": "1",
+        "WORLD_SIZE": "2",
+        "LOCAL_RANK": "1",
+        "MASTER_ADDR": "",
+        "MASTER_PORT": "0",
+    }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match=sentence):
