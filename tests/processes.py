@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # the first step of Adam imports it: here once, and not in every fork
 import torch.distributed as dist
 
 import l2l_lite as l2l

@@ -130,13 +130,12 @@ SHARED = FAMILIES | {
 
 @pytest.mark.parametrize("name", SHARED)
 def test_a_part_of_a_problem_has_the_losses_of_the_whole(name):
-    problem = SHARED[name]().sample(5, 3)
-    theta, rows = problem.theta0, slice(1, 4)
+    problem = SHARED[name]().sample(4, 3)
+    theta, rows = problem.theta0, slice(1, 3)
     part = select(problem, rows)
     assert torch.equal(part.theta0, theta[rows])
     for t in (1, 40):
         torch.testing.assert_close(part.loss(theta[rows], t), problem.loss(theta, t)[rows])
-    torch.testing.assert_close(part.evaluate(theta[rows]), problem.evaluate(theta)[rows])
     if hasattr(problem, "held_out"):
         judged, judge = part.held_out(), problem.held_out()
         torch.testing.assert_close(judged.loss(theta[rows], 1), judge.loss(theta, 1)[rows])
