@@ -10,7 +10,7 @@ import torch
 import typer
 
 import l2l_lite as l2l
-from l2l_lite import artefacts, studies
+from l2l_lite import artefacts, distributed, studies
 from l2l_lite import bench as benchmark
 from l2l_lite.artefacts import held
 from l2l_lite.console import OneSentence, choose_device, make_folder, refuse_existing
@@ -62,25 +62,36 @@ def train(
 
     Entries that are tested on the same tasks, such as the three of CIFAR-10, share the tuned baselines.
     With several jobs the progress of each meta-seed stands in a file beside its checkpoint.
+    Processes that `torchrun` starts with this command share the tasks of each trajectory; one of them says
+    how far they are, writes all files, and tests.
     """
     recipes, where = {name: l2l.zoo.recipe(name) for name in names}, choose_device(device)
+    ranks, where = distributed.join(where)
+    if jobs > 1 and ranks.size > 1:
+        raise ValueError("processes that share tasks take one meta-seed at a time; leave out --jobs")
     keep_freed_memory()
     checkpoints = {(name, s): out / f"{name}-{s}.ckpt" for name in names for s in seed or recipes[name].seeds}
     for _, s in checkpoints:
         task_seed(Role.TRAINING, meta_seed=s)  # refuses a seed out of range
-    if not resume:
-        refuse_existing(
-            file for (name, _), path in checkpoints.items() for file in stage_files(recipes[name], path)
-        )
-    make_folder(out)
+    if ranks.rank == 0:
+        if not resume and not distributed.restarted():
+            refuse_existing(
+                file for (name, _), path in checkpoints.items() for file in stage_files(recipes[name], path)
+            )
+        make_folder(out)
     try:
         for name in names if jobs > 1 else []:
             train_apart(name, [s for one, s in checkpoints if one == name], jobs, out, device)
         trained: dict[str, dict[int, tuple[UpdateRule, History]]] = {name: {} for name in names}
         for (name, s), path in checkpoints.items():
-            typer.echo(f"{name}, meta-seed {s}, on {where}")
-            trained[name][s] = train_recipe(recipes[name], s, device=where, checkpoint=path, progress=True)
-        for name in names if seed is None else []:
+            if ranks.rank == 0:
+                shared = f", shared by {ranks.size} processes" if ranks.size > 1 else ""
+                typer.echo(f"{name}, meta-seed {s}, on {where}{shared}")
+            trained[name][s] = train_recipe(
+                recipes[name], s, device=where, checkpoint=path, progress=True, ranks=ranks
+            )
+        ranks.leave()
+        for name in names if seed is None and ranks.rank == 0 else []:
             with held(out / f"{name}.json"):
                 typer.echo(f"testing {name} against tuned baselines, which takes a while")
                 card = make_card(name, recipes[name], trained[name], where)

@@ -20,13 +20,13 @@ class History:
     validation: list[float] = field(default_factory=list)  # scores, see `score`
     best: dict[str, Tensor] = field(default_factory=dict)  # φ with the lowest score
     average: dict[str, Tensor] = field(default_factory=dict)  # running mean of φ, which is scored
-    seconds: float = 0.0  # wall time of meta-training
+    seconds: float = 0.0  # wall time of meta-training, times its processes
 
     def follow(self, rule: UpdateRule, memory: float) -> None:
         """Move the running mean towards φ; a `memory` of 0 keeps φ itself, and the first ones weigh less."""
         keep = min(memory, 1 - 1 / (len(self.losses) + 1))
         for name, weight in rule.state_dict().items():
-            before = self.average.get(name, weight)
+            before = self.average.get(name, weight).to(weight.device)  # a checkpoint's is on the CPU
             self.average[name] = keep * before + (1 - keep) * weight
 
     def validate(

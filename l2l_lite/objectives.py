@@ -1,7 +1,8 @@
 """What meta-training minimises: weightings of the losses along a trajectory.
 
 An objective is given the losses `so_far` [t + 1, tasks], of θ_0 to θ_t, and those that the steps of a
-`window` lead to [steps, tasks], of θ_{t+1} and on; it returns a scalar.
+`window` lead to [steps, tasks], of θ_{t+1} and on; it returns a scalar, which processes that share the
+tasks take for a mean over them.
 """
 
 from collections.abc import Callable

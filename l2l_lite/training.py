@@ -14,6 +14,7 @@ from tqdm import trange
 
 from l2l_lite import checkpoints
 from l2l_lite.artefacts import held
+from l2l_lite.distributed import ALONE, Alone
 from l2l_lite.estimators import Estimator, TruncatedBPTT
 from l2l_lite.history import History, mean_and_last
 from l2l_lite.naming import describe
@@ -23,10 +24,6 @@ from l2l_lite.rules import UpdateRule, check_rule
 from l2l_lite.seeds import Role, generator, task_seed
 
 BPTT = TruncatedBPTT()
-
-
-def alone(rule: UpdateRule) -> None:
-    """What a single process does with the gradient of φ that it would average with others: nothing."""
 
 
 def meta_train(
@@ -43,7 +40,7 @@ def meta_train(
     average: float = 0.0,
     objective: Objective = uniform,
     estimator: Estimator = BPTT,
-    reduce: Callable[[UpdateRule], None] = alone,
+    ranks: Alone = ALONE,
     validate_every: int = 20,
     validation_tasks: int = 16,
     validation_steps: int | None = None,
@@ -68,7 +65,8 @@ def meta_train(
     `patience` scores without a better one training stops. A window with NaN or Inf ends its
     trajectory and leaves φ as it was; ten such trajectories in a row raise FloatingPointError. Each `stage`
     of a seed has other tasks. With a `checkpoint` file, which is this run's alone, training goes on where it
-    was stopped and ends with the same φ, bit for bit.
+    was stopped and ends with the same φ, bit for bit. With `ranks` each process does this for its share of
+    the tasks, and the first one has the file.
     """
     check_rule(rule)
     shortest, longest = _range(steps)
@@ -93,23 +91,23 @@ def meta_train(
             f"{type(rule).__name__} has nothing to learn: "
             f"take a rule of l2l.learned, or give it an nn.Parameter as its lr"
         )
-    path = checkpoints.check(checkpoint, settings)
+    path = None if ranks.rank else checkpoints.check(checkpoint, settings)
     optimizer = torch.optim.Adam(rule.to(device).parameters(), lr)
     frozen = task_seed(Role.VALIDATION)
-    held_out = [one.sample(validation_tasks, frozen, device) for one in validation or [family]]
+    held_out = [ranks.share(one.sample(validation_tasks, frozen, device)) for one in validation or [family]]
     with held(path):
-        history = checkpoints.load(path, settings, rule, optimizer)
-        for k in _progress(history, trajectories, progress):
+        history = ranks.agree(checkpoints.load(path, settings, rule, optimizer), rule, optimizer)
+        for k in _progress(history, trajectories, progress, ranks):
             if history.stale(patience) or history.broken():
                 break
             optimizer.param_groups[0]["lr"] = lr * (final_lr / lr) ** (k / trajectories)
-            problem, rng = family.sample(tasks, seeds[k], device), generator(seeds[k], 0, 0)
+            problem, rng = ranks.share(family.sample(tasks, seeds[k], device)), generator(seeds[k], 0, 0)
             length = _length(shortest, longest, rng)
             windows = _windows(rule, problem, estimator, objective, rng, length, unroll_length)
-            history.losses.append(_descend(windows, rule, optimizer, clip, reduce))
+            history.losses.append(_descend(windows, rule, optimizer, clip, ranks))
             history.follow(rule, average)
             if (k + 1) % validate_every == 0 or k + 1 == trajectories:
-                history.validate(rule, held_out, scored, criterion)
+                history.validate(rule, held_out, scored, lambda losses: criterion(ranks.gather(losses)))
             checkpoints.save(path, settings, rule, optimizer, history)
     rule.load_state_dict(history.best or rule.state_dict())
     if history.broken(min(10, trajectories)):
@@ -157,23 +155,15 @@ def _descend(
     rule: UpdateRule,
     optimizer: torch.optim.Optimizer,
     clip: float,
-    reduce: Callable[[UpdateRule], None],
+    ranks: Alone,
 ) -> float:
     """Train φ after each window; the mean loss of the trajectory, NaN if it broke off."""
     for losses in windows:
-        if not losses.isfinite().all():
-            _poison(rule)
-        reduce(rule)
-        if not clip_grad_norm_(rule.parameters(), clip).isfinite():
+        loss = ranks.average(rule, losses)
+        if not (loss.isfinite() and clip_grad_norm_(rule.parameters(), clip).isfinite()):
             return math.nan
         optimizer.step()
-    return float(losses.mean())
-
-
-def _poison(rule: UpdateRule) -> None:
-    """Put NaN into the gradient of φ, so that all who average it agree that the trajectory broke off."""
-    for weight in rule.parameters():
-        weight.grad = torch.full_like(weight, math.nan)
+    return float(loss)
 
 
 def _check(settings: dict[str, Any]) -> None:
@@ -182,12 +172,12 @@ def _check(settings: dict[str, Any]) -> None:
             raise ValueError(f"{name} must be positive, but {name}={value}")
 
 
-def _progress(history: History, trajectories: int, show: bool) -> Iterator[int]:
-    done = len(history.losses)
+def _progress(history: History, trajectories: int, show: bool, ranks: Alone) -> Iterator[int]:
+    done, show = len(history.losses), show and ranks.rank == 0
     bar = trange(done, trajectories, initial=done, total=trajectories, disable=not show)
     for k in bar:
         began = time.perf_counter()
         yield k
-        history.seconds += time.perf_counter() - began
+        history.seconds += ranks.size * (time.perf_counter() - began)
         best = min(history.validation, default=math.nan)
         bar.set_postfix(loss=f"{history.losses[-1]:.3f}", best=f"{best:.3f}", refresh=False)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from samples import Changed, kept
 
 import l2l_lite as l2l
+from l2l_lite.distributed import Alone
 from l2l_lite.history import History, log_mean_and_last, mean_and_last, score
 from l2l_lite.seeds import Role, task_seed
 
@@ -161,16 +162,22 @@ def test_every_estimator_trains_and_repeats_itself(estimator):
     assert history.losses != train()[1].losses
 
 
-def test_gradients_can_be_reduced_in_one_place():
-    norms = []
+class Told(Alone):
+    """A process that is told of NaN in one window, as by another one."""
 
-    def reduce(rule):
-        norms.append(sum(weight.grad.square().sum().item() for weight in rule.parameters()))
+    def __init__(self, window):
+        self.windows, self.bad = 0, window
 
-    train(loss_turns(float("nan"), FIRST + 1, FIRST + 2), reduce=reduce)
-    windows = SHORT["steps"] // SHORT["unroll_length"]
-    assert len(norms) == 5 * windows + 1
-    assert [norm != norm for norm in norms] == [k == windows for k in range(len(norms))]
+    def average(self, rule, losses):
+        self.windows += 1
+        return super().average(rule, losses) * (math.nan if self.windows == self.bad else 1)
+
+
+def test_nan_that_another_process_met_ends_the_trajectory():
+    ranks, windows = Told(window=3), SHORT["steps"] // SHORT["unroll_length"]
+    _, history = train(ranks=ranks)
+    assert [loss != loss for loss in history.losses] == [k == 1 for k in range(6)]
+    assert ranks.windows == 6 * windows - 1
 
 
 # The best φ is kept

@@ -12,7 +12,8 @@ from l2l_lite.rules import UpdateRule
 class Estimator(Protocol):
     """How φ gets its gradient, window by window along a trajectory.
 
-    Draws come from `rng` alone; the repr tells two estimators apart, as that of a dataclass does.
+    Draws come from `rng` alone, which gives processes that share tasks the same; the repr tells two
+    estimators apart, as that of a dataclass does.
     """
 
     def start(self, rule: UpdateRule, problem: Problem) -> Any:

@@ -38,3 +38,17 @@ def check_tasks(tasks: int) -> None:
     """Raise ValueError unless there is at least one task."""
     if tasks < 1:
         raise ValueError(f"a problem needs at least one task, but tasks={tasks}")
+
+
+def select(problem: Problem, rows: slice) -> Problem:
+    """Some of the tasks of a problem, with their minibatches: what its method `select(rows)` gives.
+
+    Raises ValueError for a problem without one.
+    """
+    if not hasattr(problem, "select"):
+        raise ValueError(
+            f"the tasks of {type(problem).__name__} cannot be shared by processes: give it a method "
+            f"select(rows), the same problem with some of its tasks"
+        )
+    part: Problem = problem.select(rows)
+    return part

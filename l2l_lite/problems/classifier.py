@@ -157,6 +157,7 @@ class ClassifierProblem:
     seed: int
     # From a factory, for a function as a plain default would look like a method.
     criterion: Callable[[Tensor, Tensor], Tensor] = field(default_factory=lambda: cross_entropy)
+    among: tuple[slice, int] | None = None  # rows of how many tasks these are, if not all
 
     def __post_init__(self) -> None:
         self._shapes = {name: p.shape for name, p in trainable(self.model).items()}
@@ -175,9 +176,9 @@ class ClassifierProblem:
         """Which training examples each task sees at step t, [tasks, batch]."""
         block, row = divmod(t, BLOCK)
         if self._block is None or self._block[:2] != (block, tasks):
-            shape = (BLOCK, tasks, self.batch)
-            rng = generator(self.seed, block + 1)
-            index = torch.randint(len(self.data.train.labels), shape, generator=rng)
+            rows, every = self.among or (slice(None), tasks)
+            rng, examples = generator(self.seed, block + 1), len(self.data.train.labels)
+            index = torch.randint(examples, (BLOCK, every, self.batch), generator=rng)[:, rows]
             self._block = block, tasks, index.to(self.theta0.device)
         return self._block[2][row]
 
@@ -195,8 +196,12 @@ class ClassifierProblem:
 
     def held_out(self) -> "ClassifierProblem":
         """The same networks, with minibatches of held-out examples."""
-        parts = self.theta0, self.batch, self.seed, self.criterion
+        parts = self.theta0, self.batch, self.seed, self.criterion, self.among
         return ClassifierProblem(self.model, self.data.swapped(), *parts)
+
+    def select(self, rows: slice) -> "ClassifierProblem":
+        """Some of the tasks, with their minibatches among those of all."""
+        return replace(self, theta0=self.theta0[rows], among=(rows, len(self.theta0)))
 
     def _losses(
         self, theta: Tensor, images: Tensor, labels: Tensor, rng: torch.Generator, own: int | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from l2l_lite.problems.base import Family, Problem
+from l2l_lite.problems.base import Family, Problem, select
 from l2l_lite.seeds import generator
 
 
@@ -77,3 +77,7 @@ class RescaledProblem:
     def evaluate(self, theta: Tensor) -> Tensor:
         """The held-out loss of every task, [tasks]."""
         return self.factor * self.problem.evaluate(self.unit * theta)
+
+    def select(self, rows: slice) -> "RescaledProblem":
+        """Some of the tasks."""
+        return RescaledProblem(select(self.problem, rows), self.unit[rows], self.factor[rows])

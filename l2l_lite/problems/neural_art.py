@@ -120,6 +120,10 @@ class NeuralArtProblem:
         """The loss itself: nothing is held out."""
         return self.loss(theta)
 
+    def select(self, rows: slice) -> "NeuralArtProblem":
+        """Some of the tasks."""
+        return NeuralArtProblem(self.family, self.content[rows], self.theta0[rows])
+
     def _content(self, maps: list[Tensor]) -> list[Tensor]:
         return [maps[k] for k in self.family.content_layers]
 

@@ -26,6 +26,10 @@ class QuadraticProblem:
         """The loss itself: nothing is held out."""
         return self.loss(theta)
 
+    def select(self, rows: slice) -> "QuadraticProblem":
+        """Some of the tasks."""
+        return QuadraticProblem(self.W[rows], self.y[rows], self.theta0[rows])
+
 
 @dataclass(frozen=True)
 class Quadratic:

@@ -4,7 +4,7 @@ A study is a module here with a function `measure`, whose name stands in `NAMES`
 """
 
 import json
-import time
+import os
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +21,7 @@ NAMES: tuple[str, ...] = (
     "init_or_rule",
     "no_free_lunch",
     "price",
+    "scale",
     "sharing_information",
     "trajectory_weights",
 )
@@ -44,11 +45,11 @@ def record(name: str, folder: Path) -> Path:
     _check(name)
     torch.set_num_threads(1)
     keep_freed_memory()
-    begin = time.process_time()
+    begin = sum(os.times()[:4])  # with the time of processes that it starts
     result = import_module(f"l2l_lite.studies.{name}").measure()
     content = {
         "command": command(name),
-        "seconds": round(time.process_time() - begin),
+        "seconds": round(sum(os.times()[:4]) - begin),
         "device": device_name(torch.device("cpu")),
         "versions": artefacts.versions(),
         "result": result,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from l2l_lite.artefacts import rounded
+from l2l_lite.distributed import Alone
 from l2l_lite.estimators import ES, PES, Estimator, TruncatedBPTT
 from l2l_lite.evaluation import BASELINES, ratio, tune
 from l2l_lite.learned import LSTMRule, identity
@@ -199,12 +200,7 @@ ESTIMATORS: dict[str, tuple[Estimator, int]] = {
 
 def path(estimator: Estimator, unroll_length: int, seed: int) -> list[list[float]]:
     """φ of the schedule before each trajectory of its meta-training, and after the last."""
-    rule, phis = Schedule(), []
-
-    def note(rule: UpdateRule) -> None:
-        (phi,) = rule.parameters()
-        phis.append([rounded(value) for value in phi.detach()])
-
+    rule, noted = Schedule(), Noted()
     meta_train(
         rule,
         Noisy(),
@@ -216,12 +212,27 @@ def path(estimator: Estimator, unroll_length: int, seed: int) -> list[list[float
         final_lr=0.01,
         clip=1e3,  # a clipped mean of few samples would have a bias of its own
         estimator=estimator,
-        reduce=note,
+        ranks=noted,
         validate_every=200,
         seed=seed,
     )
-    note(rule)
-    return phis[:: LENGTH // unroll_length]
+    noted.note(rule)
+    return noted.phis[:: LENGTH // unroll_length]
+
+
+class Noted(Alone):
+    """A process that keeps the φ of each of its windows."""
+
+    def __init__(self) -> None:
+        self.phis: list[list[float]] = []
+
+    def note(self, rule: UpdateRule) -> None:
+        (phi,) = rule.parameters()
+        self.phis.append([rounded(value) for value in phi.detach()])
+
+    def average(self, rule: UpdateRule, losses: Tensor) -> Tensor:
+        self.note(rule)
+        return super().average(rule, losses)
 
 
 def measure() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from l2l_lite import objectives
 from l2l_lite.artefacts import rounded
 from l2l_lite.data import Data, Examples, digits8
+from l2l_lite.distributed import Alone
 from l2l_lite.estimators import Estimator, HeldOutBPTT, TruncatedBPTT
 from l2l_lite.evaluation import final_loss, ratio, summed_loss
 from l2l_lite.learned import LSTMRule, identity
@@ -118,19 +119,19 @@ def weightings(setting: Setting) -> dict[str, Any]:
 
 def weighting(setting: Setting, objective: Objective, window: int, seed: int) -> tuple[Values, Tensor, float]:
     """What a rule reaches on the test tasks, its mean losses, and the share of clipped meta-gradients."""
-    rule, norms = LSTMRule(LAYERS, seed=seed, **setting.preprocess), []
+    rule, watched = LSTMRule(LAYERS, seed=seed, **setting.preprocess), Watched()
     meta_train(
         rule,
         setting.family,
         objective=objective,
         unroll_length=window,
-        reduce=lambda rule: norms.append(gradient_norm(rule)),
+        ranks=watched,
         **budget(setting.trajectories, setting.tasks, seed),
     )
     end = optimize(rule, setting.test, 2 * STEPS)
     ends = {"final": final_loss(end.losses[: STEPS + 1]), "far": final_loss(end.losses)}
     ends["summed"] = summed_loss(end.losses[: STEPS + 1])
-    return ends, end.losses.mean(dim=1), sum(norm > 1 for norm in norms) / len(norms)
+    return ends, end.losses.mean(dim=1), sum(norm > 1 for norm in watched.norms) / len(watched.norms)
 
 
 def budget(trajectories: int, tasks: int, seed: int) -> dict[str, Any]:
@@ -139,11 +140,16 @@ def budget(trajectories: int, tasks: int, seed: int) -> dict[str, Any]:
     return {"trajectories": trajectories, "steps": STEPS, "tasks": tasks, "seed": seed, **last}
 
 
-def gradient_norm(rule: UpdateRule) -> float:
-    """The norm of the meta-gradient, before it is clipped."""
-    return float(
-        torch.stack([weight.grad.norm() for weight in rule.parameters() if weight.grad is not None]).norm()
-    )
+class Watched(Alone):
+    """A process that keeps the norms of its meta-gradients, before they are clipped."""
+
+    def __init__(self) -> None:
+        self.norms: list[float] = []
+
+    def average(self, rule: UpdateRule, losses: Tensor) -> Tensor:
+        grads = [weight.grad.norm() for weight in rule.parameters() if weight.grad is not None]
+        self.norms.append(float(torch.stack(grads).norm()))
+        return super().average(rule, losses)
 
 
 def held_out() -> dict[str, Any]:

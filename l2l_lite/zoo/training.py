@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from l2l_lite import artefacts
+from l2l_lite.distributed import ALONE, Alone
 from l2l_lite.history import History
 from l2l_lite.rules import UpdateRule
 from l2l_lite.training import meta_train
@@ -21,6 +22,7 @@ def train_recipe(
     device: torch.device | str = "cpu",
     checkpoint: str | Path | None = None,
     progress: bool = False,
+    ranks: Alone = ALONE,
 ) -> tuple[UpdateRule, History]:
     """The rule that a recipe makes from a meta-seed, and the history of its best stage.
 
@@ -29,7 +31,7 @@ def train_recipe(
     """
     rule, family = recipe.make_rule(seed), recipe.make_family()
     if recipe.begins_as:
-        rule.load_state_dict(_beginning(recipe.begins_as, seed, device, checkpoint, progress))
+        rule.load_state_dict(_beginning(recipe.begins_as, seed, device, checkpoint, progress, ranks))
     files = stage_files(recipe, checkpoint) if checkpoint else [None] * len(recipe.stages)
     histories: list[History] = []
     for stage, file in enumerate(files):
@@ -45,6 +47,7 @@ def train_recipe(
                 device=device,
                 checkpoint=file,
                 progress=progress,
+                ranks=ranks,
             )
         )
         best = min(histories, key=lambda one: min(one.validation))
@@ -53,13 +56,20 @@ def train_recipe(
 
 
 def _beginning(
-    name: str, seed: int, device: torch.device | str, checkpoint: str | Path | None, progress: bool
+    name: str,
+    seed: int,
+    device: torch.device | str,
+    checkpoint: str | Path | None,
+    progress: bool,
+    ranks: Alone,
 ) -> dict[str, Any]:
     """φ of an entry's meta-seed: the one that ships, or one that is made first, with checkpoints beside."""
     if seed == read_card(name).shipped_seed:
         return artefacts.read_weights(name, command(name))
     file = Path(checkpoint).with_name(f"{name}-{seed}.ckpt") if checkpoint else None
-    rule, _ = train_recipe(RECIPES[name], seed, device=device, checkpoint=file, progress=progress)
+    rule, _ = train_recipe(
+        RECIPES[name], seed, device=device, checkpoint=file, progress=progress, ranks=ranks
+    )
     return rule.state_dict()
 
 
