@@ -22,6 +22,7 @@ NAMES: tuple[str, ...] = (
     "no_free_lunch",
     "price",
     "sharing_information",
+    "sturdier_rules",
     "trajectory_weights",
 )
 
