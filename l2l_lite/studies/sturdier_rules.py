@@ -143,7 +143,7 @@ VARIANTS: dict[str, Variant] = {
     "unbounded": Variant(60, lambda seed: Unbounded(seed=seed)),
     "own-units": Variant(60, make_family=own_units),
     "steps-100": Variant(100, settings={"steps": 100}),
-    "plain-networks": Variant(120, make_family=plain),
+    "plain-networks": Variant(240, settings={"validate_every": 60}, make_family=plain),
     "first-derivatives": Variant(100, settings={"estimator": TruncatedBPTT()}),
     "uniform": Variant(60, settings={"objective": objectives.uniform}),
     # one thing added
@@ -152,8 +152,8 @@ VARIANTS: dict[str, Variant] = {
     "nominal": Variant(60, _together(Adam(1e-3))),
     "nominal-decay": Variant(60, _together(AdamW(1e-3, weight_decay=0.1))),
     # a cheaper rule
-    "cheap-pes": Variant(60, settings={"estimator": PES(pairs=2, std=0.03), "unroll_length": 50}, **CHEAP),
-    "cheap-bptt": Variant(60, **CHEAP),
+    "cheap-pes": Variant(40, settings={"estimator": PES(pairs=2, std=0.03), "unroll_length": 50}, **CHEAP),
+    "cheap-bptt": Variant(75, **CHEAP),
 }
 SHARED: dict[str, Any] = {"average": 0.9}  # over a fifth of the trajectories, as in the recipe
 
