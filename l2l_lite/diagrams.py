@@ -45,7 +45,7 @@ CHAPTERS = {
     "outer": "outer loop",
     "inner": "inner loop",
     "problem": "No free lunch\nQuadratics\nMNIST\nCIFAR-10\nNeural art",
-    "rule": "Update rules\nThe LSTM rule\nWhat it learned\nSharing\ninformation",
+    "rule": "Update rules\nThe LSTM rule\nWhat it learned\nSharing\ninformation\nSturdier rules",
     "gradient": "Gradient descent",
     "step": "Your own model\nInitialisation or rule?",
     "losses": "Beyond\nthe horizon",
