@@ -103,7 +103,10 @@ def test_ratios_are_paired_and_a_diverged_run_counts_as_the_most():
     broken = study.compared(runs_of(0.5, {(1, "conv")}), runs_of(0.5), rivals, 1000)
     assert (broken["diverged"], broken["runs"], broken["tasks"]) == (1, 36, 12)
     assert broken["as_it_is"][0] == pytest.approx(study.MOST ** (1 / 36), rel=1e-3)
-    assert broken["adam_by_seed"][0] == pytest.approx(0.5, rel=1e-3)
+    assert broken["adam_by_seed"][0] == pytest.approx([0.5] * 3, rel=1e-3)
+    assert [one[0] for one in broken["as_it_is_by_seed"]] == pytest.approx(
+        [1.0, study.MOST ** (1 / 12), 1.0], rel=1e-3
+    )
 
 
 def test_the_summary_has_a_row_for_each_way_a_rule_is_used():

@@ -275,12 +275,14 @@ def compared(
         )
 
     adam = logs(lambda name, s: rivals[name]["Adam"][str(steps)]["final"][s])
+    as_it_is = logs(lambda name, s: usual[s][name][str(steps)])
     default = logs(lambda name, s: rivals[name][DEFAULT][str(steps)]["final"][s])
     finals = [runs[s][name][str(steps)] for s in runs for name in tasks]
     return {
         "adam": interval(adam),
-        "adam_by_seed": [rounded(value) for value in adam.mean(dim=1).exp()],
-        "as_it_is": interval(logs(lambda name, s: usual[s][name][str(steps)])),
+        "adam_by_seed": [interval(one[None]) for one in adam],
+        "as_it_is": interval(as_it_is),
+        "as_it_is_by_seed": [interval(one[None]) for one in as_it_is],
         "tasks": len(tasks),
         "better_than_default": [int(value) for value in (default < 0).sum(dim=1)],
         "diverged": sum(value is None for value in finals),
