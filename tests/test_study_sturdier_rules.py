@@ -21,7 +21,7 @@ def tiny(monkeypatch):
     """Runs of a few steps on two small tasks of the suite, chosen by one small family."""
     monkeypatch.setattr(study, "SHORT", 10)
     monkeypatch.setattr(study, "LONG", 20)
-    monkeypatch.setattr(study, "TASKS", {name: study.TASKS[name] for name in ("diabetes", "gelu")})
+    monkeypatch.setattr(study, "TASKS", {name: study.TASKS[name] for name in ("diabetes", "transformer")})
     monkeypatch.setitem(study.RECIPES["general"].__dict__, "make_validation", lambda: [study.plain()])
 
 
@@ -36,7 +36,7 @@ def test_a_variant_is_trained_and_measured(tiny, tmp_path, name):
     assert set(found["suite"]) == ways
     for way in ways:
         assert set(found["suite"][way]["diabetes"]) == {"10", "20"}
-        assert set(found["suite"][way]["gelu"]) == {"10"}  # too slow to be trained for long
+        assert set(found["suite"][way]["transformer"]) == {"10"}  # too slow to be trained for long
 
 
 def test_a_run_that_is_there_is_not_made_again(tiny, tmp_path):
