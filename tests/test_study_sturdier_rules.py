@@ -129,3 +129,12 @@ def test_an_interval_lies_over_seeds_and_tasks():
     value, low, high = study.interval(logs)
     assert value == pytest.approx(2.718, rel=1e-3)
     assert (low, high) == pytest.approx((1.0, 7.389), rel=1e-3)
+
+
+def test_meta_seeds_that_are_missing_are_left_out_and_told():
+    rivals, some = record.recorded()["tasks"], runs_of(0.5)
+    del some[1]
+    found = study.compared(some, runs_of(0.25), rivals, 200)
+    assert found["seeds"] == [0, 2]
+    assert found["as_it_is"] == pytest.approx([2.0] * 3, rel=1e-3)
+    assert len(found["as_it_is_by_seed"]) == 2

@@ -265,7 +265,8 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
 def compared(
     runs: Mapping[int, Any], usual: Mapping[int, Any], rivals: Mapping[str, Any], steps: int
 ) -> dict[str, Any]:
-    """Geometric means over tasks and meta-seeds, with intervals over both, and counts."""
+    """Geometric means over tasks and the meta-seeds of both, with intervals over both, and counts."""
+    runs = {seed: runs[seed] for seed in sorted(runs) if seed in usual}
     tasks = [name for name in TASKS if str(steps) in runs[min(runs)][name]]
 
     def logs(other: Callable[[str, int], float | None]) -> Tensor:
@@ -283,6 +284,7 @@ def compared(
         "adam_by_seed": [interval(one[None]) for one in adam],
         "as_it_is": interval(as_it_is),
         "as_it_is_by_seed": [interval(one[None]) for one in as_it_is],
+        "seeds": list(runs),
         "tasks": len(tasks),
         "better_than_default": [int(value) for value in (default < 0).sum(dim=1)],
         "diverged": sum(value is None for value in finals),
