@@ -45,12 +45,12 @@ CHAPTERS = {
     "outer": "outer loop",
     "inner": "inner loop",
     "problem": "No free lunch\nQuadratics\nMNIST\nCIFAR-10\nNeural art",
-    "rule": "Update rules\nThe LSTM rule\nWhat it learned\nSharing\ninformation\nSturdier rules",
+    "rule": "Update rules\nThe LSTM rule\nWhat it learned\nSharing\ninformation",
     "gradient": "Gradient descent",
     "step": "Your own model\nInitialisation or rule?",
     "losses": "Beyond\nthe horizon",
     "sum": "Learning\nto learn\nTrajectory\nweights",
-    "update": "The price",
+    "update": "The price\n   Sturdier rules",
 }
 
 # Works as `references.bib` names them, with their years, and what they added.
