@@ -50,7 +50,7 @@ CHAPTERS = {
     "step": "Your own model\nInitialisation or rule?",
     "losses": "Beyond\nthe horizon",
     "sum": "Learning\nto learn\nTrajectory\nweights",
-    "update": "The price",
+    "update": "The price\n   Sturdier rules",
 }
 
 # Works as `references.bib` names them, with their years, and what they added.

@@ -78,5 +78,5 @@ def score(
     rule: UpdateRule, problem: Problem, steps: int, criterion: Callable[[Tensor], float] = mean_and_last
 ) -> float:
     """The criterion's value for a run: lower is better, and infinite where it diverged."""
-    value = criterion(optimize(rule, problem, steps).losses)
+    value = criterion(optimize(rule.lasting(steps), problem, steps).losses)
     return value if math.isfinite(value) else math.inf

@@ -42,6 +42,10 @@ class UpdateRule(nn.Module):
         """This rule for parameters with these groups of coordinates: itself, unless it knows groups."""
         return self
 
+    def lasting(self, steps: int) -> "UpdateRule":
+        """This rule for a run of so many steps: itself, unless it makes use of their number."""
+        return self
+
     def select(self, index: Tensor, state: State) -> tuple["UpdateRule", State]:
         """This rule and its state for the coordinates `index` alone; only for coordinatewise rules."""
 

@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
+from l2l_lite.learned.fading import Fading
 from l2l_lite.problems.classifier import coordinate_groups, layer_kind
 from l2l_lite.rules import State, UpdateRule, check_rule, check_step
 
 
 class TorchOptimizer(torch.optim.Optimizer):
     """Train a model's parameters with a rule, by default `zoo.load("general")`; `lr` multiplies its steps.
+
+    Where it is told the number of `steps` of the run, they fade to nothing over it, see `learned.Fading`.
 
     Parameter groups, closures, schedulers, gradient scalers and `state_dict` work as in `torch.optim`; a
     group may have an `lr` and a `rule` of its own. The rule is given whole buckets [1, dim]: the parameters
@@ -33,12 +36,14 @@ class TorchOptimizer(torch.optim.Optimizer):
         rule: UpdateRule | None = None,
         lr: float = 1.0,
         *,
+        steps: int | None = None,
         groups: Callable[[str, Tensor], str] = layer_kind,
     ):
         if rule is not None:
             check_rule(rule)
         super().__init__(params, {"lr": lr})
-        self.rule = self._general() if rule is None else rule
+        rule = self._general() if rule is None else rule
+        self.rule = rule if steps is None else Fading(rule, steps)
         self.groups = groups
         self._rules: dict[int, UpdateRule] = {}  # for the groups of each bucket
 

@@ -103,7 +103,9 @@ def meta_train(
             optimizer.param_groups[0]["lr"] = lr * (final_lr / lr) ** (k / trajectories)
             problem, rng = ranks.share(family.sample(tasks, seeds[k], device)), generator(seeds[k], 0, 0)
             length = _length(shortest, longest, rng)
-            windows = _windows(rule, problem, estimator, objective, rng, length, unroll_length)
+            windows = _windows(
+                rule.lasting(length), problem, estimator, objective, rng, length, unroll_length
+            )
             history.losses.append(_descend(windows, rule, optimizer, clip, ranks))
             history.follow(rule, average)
             if (k + 1) % validate_every == 0 or k + 1 == trajectories:

@@ -12,7 +12,7 @@ from torch import nn
 
 import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
-from l2l_lite.learned import NTMBFGS, AveragingLSTM, RNNProp, ScaleFree
+from l2l_lite.learned import NTMBFGS, AveragingLSTM, Fading, MLPRule, RNNProp, ScaleFree
 from l2l_lite.learned.averaging import average
 from l2l_lite.learned.scale_free import _overshoot, _steadiness
 from l2l_lite.quasi_newton import BFGS, LBFGS, carriers, read, write
@@ -399,3 +399,59 @@ def test_a_quasi_newton_rule_stays_where_the_gradient_is_zero():
         step, state = rule(theta, rule.init(theta))
         assert not step.any()
         assert not rule(theta, state)[0].any()
+
+
+# Steps that fade, and a rule without an LSTM
+
+
+def test_steps_fade_in_a_straight_line_and_are_over_at_its_end():
+    steps = run(Fading(l2l.GradientDescent(1.0), 4), torch.ones(6, 1, 2))
+    assert steps[:, 0, 0].tolist() == [-1.0, -0.75, -0.5, -0.25, 0.0, 0.0]
+
+
+def test_a_rule_that_is_not_told_how_long_it_lasts_does_not_fade():
+    grads, rule = gradients(5, 1, 6), ScaleFree()
+    assert torch.equal(run(Fading(rule), grads), run(rule, grads))
+    assert rule.lasting(5) is rule
+
+
+def test_a_fading_rule_shares_its_weights_and_fades_once():
+    rule = Fading(ScaleFree())
+    told = rule.lasting(10).lasting(20)
+    assert told.steps == 20
+    assert told.rule is rule.rule
+    assert Fading(told, 5).rule is rule.rule
+    with pytest.raises(ValueError, match="at least one step, but steps=0"):
+        Fading(rule, 0)
+
+
+def test_meta_training_tells_a_rule_the_length_of_each_run():
+    lengths = []
+
+    class Asked(LSTMRule):
+        def lasting(self, steps):
+            lengths.append(steps)
+            return self
+
+    l2l.meta_train(
+        Asked((2,)), l2l.Quadratic(2), trajectories=3, steps=(2, 9), validate_every=3, validation_steps=12
+    )
+    assert lengths[3] == 12
+    assert all(2 <= length <= 9 for length in lengths[:3])
+    assert len(set(lengths[:3])) > 1
+
+
+def test_gradients_of_any_size_look_alike_to_the_small_rule_too():
+    grads = gradients(6, 1, 50)
+    torch.testing.assert_close(run(MLPRule(), 1e4 * grads), run(MLPRule(), grads), rtol=1e-3, atol=1e-6)
+
+
+def test_the_small_rule_begins_near_adam():
+    grads, rule = gradients(20, 1, 50), MLPRule(scale=0.01)
+    assert sum(weight.numel() for weight in rule.parameters()) == 242
+    adam = run(l2l.Adam(0.01), grads)
+    assert (run(rule, grads) - adam).norm() < 0.5 * adam.norm()
+    with torch.no_grad():
+        for weight in rule.output.parameters():
+            weight.zero_()
+    torch.testing.assert_close(run(rule, grads), adam, rtol=1e-4, atol=1e-6)

@@ -109,7 +109,13 @@ def test_a_rule_does_not_see_the_order_of_coordinates_or_tasks(make_rule):
 
 
 def test_rules_that_share_say_so():
-    assert set(ALL_RULES) - set(COORDINATEWISE) == {"AveragingLSTM", "NTMBFGS", "ScaleFree"}
+    assert set(ALL_RULES) - set(COORDINATEWISE) == {
+        "AveragingLSTM",
+        "Fading",
+        "MLPRule",
+        "NTMBFGS",
+        "ScaleFree",
+    }
 
 
 @each_coordinatewise_rule

@@ -424,3 +424,18 @@ def test_a_group_without_a_rule_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"there are rules for .'conv', 'dense'. but groups") as error:
         optimizer.step()
     assert "\n" not in str(error.value)
+
+
+def test_steps_that_it_is_told_fade_to_nothing():
+    (told, weight), (plain, other) = (
+        (l2l.TorchOptimizer([p], l2l.GradientDescent(1.0), steps=steps), p)
+        for steps, p in ((2, nn.Parameter(torch.ones(3))), (None, nn.Parameter(torch.ones(3))))
+    )
+    moved = []
+    for _ in range(3):
+        for optimizer, p in ((told, weight), (plain, other)):
+            before, p.grad = p.detach().clone(), torch.full((3,), 0.1)
+            optimizer.step()
+            moved.append(float((before - p.detach()).mean()))
+    assert moved[::2] == pytest.approx([0.1, 0.05, 0.0])
+    assert moved[1::2] == pytest.approx([0.1] * 3)

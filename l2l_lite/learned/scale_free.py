@@ -33,9 +33,22 @@ class ScaleFree(UpdateRule):
         super().__init__()
         self.scale, self.betas = scale, betas
         with global_draws(seed):
-            self.input = nn.Linear(3 * len(betas) + 1, hidden[0])
+            self.input = nn.Linear(self.inputs, hidden[0])
             self.cells = make_cells(hidden[0], hidden)
             self.output = nn.Linear(hidden[-1], 1)
+
+    @property
+    def inputs(self) -> int:
+        """How many features a coordinate has."""
+        return 3 * len(self.betas) + 1
+
+    def see(self, grad: Tensor, direction: Tensor, now: Tensor, told: Tensor) -> Tensor:
+        """The features [inputs, *grad.shape]: m̂ / √v̂ and ∇ / √v̂ of every β, and what all are told."""
+        return torch.cat([direction, now, told.expand(-1, *grad.shape)])
+
+    def bound(self, x: Tensor) -> Tensor:
+        """What is read out of the LSTM, between -1 and 1."""
+        return x.tanh()
 
     def init(self, theta: Tensor) -> State:
         shape = theta.shape or (1,)  # a network of one number has a coordinate too
@@ -53,11 +66,11 @@ class ScaleFree(UpdateRule):
         size = (square / unbiased + EPS**2).sqrt()  # ε inside, so that the root's slope is finite at zero
         direction, now = mean / unbiased / size, grad / size
         told = torch.cat([_steadiness(direction), _overshoot(last_step, now[-1:])])
-        features = torch.cat([direction, now, told.expand(-1, *grad.shape)])
+        features = self.see(grad, direction, now, told)
         x = features.reshape(len(features), grad.numel()).to(self.input.weight.dtype)
         x = self.input.weight @ x + self.input.bias[:, None]
         x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)
-        step = self.scale * (1 - beta[0].squeeze() ** count) * read_out(self.output, x).tanh()
+        step = self.scale * (1 - beta[0].squeeze() ** count) * self.bound(read_out(self.output, x))
         step = step.to(grad.dtype)
         return step.reshape(shape), ((mean, square, step, count), memory)
 

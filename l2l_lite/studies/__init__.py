@@ -23,6 +23,7 @@ NAMES: tuple[str, ...] = (
     "price",
     "scale",
     "sharing_information",
+    "sturdier_rules",
     "trajectory_weights",
 )
 
