@@ -15,6 +15,8 @@ RATES = tuple(10 ** (k / 4) for k in range(-12, 7))  # 0.001 to 32, four to a de
 # To 0.999, for on quadratics 0.99 is the best of these from 200 steps on.
 MOMENTA = (0, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 
+# By label, makers of a rule from a learning rate, one for each other setting.
+Baselines = Mapping[str, Sequence[Callable[[float], UpdateRule]]]
 BASELINES: dict[str, list[Callable[[float], UpdateRule]]] = {
     "SGD": [GradientDescent],
     "Nesterov": [partial(Nesterov, momentum=momentum) for momentum in MOMENTA],

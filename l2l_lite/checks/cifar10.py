@@ -11,7 +11,8 @@ from l2l_lite.learned import Partitioned
 from l2l_lite.problems import Classifier, conv_net, parameter_groups
 
 SIZES = {name: len(index) for name, index in parameter_groups(conv_net()).items()}
-BIASES = 3 * 16  # of three convolutions, if they had any; as many scales, and shifts, of batch norm
+BIASES = 3 * 16  # of three convolutions, if they had any
+NORMS = 2 * (3 * 16 + 32)  # scales and shifts of batch norm
 
 
 def counted(answer: Any) -> None:
@@ -26,10 +27,12 @@ def counted(answer: Any) -> None:
         wrong(f"conv: {BIASES} too many: batch norm has a shift, so the convolutions have no biases")
     elif off["conv"]:
         wrong("conv: each filter is 5×5 for every channel that comes in, and each layer has 16 of them")
-    elif off["dense"] == -2 * BIASES:
-        wrong(f"dense: {2 * BIASES} too few: each batch norm has 16 scales and 16 shifts")
+    elif off["dense"] == -NORMS:
+        wrong(f"dense: {NORMS} too few: each batch norm has a scale and a shift for each channel")
+    elif off["dense"] == 32:
+        wrong("dense: 32 too many: batch norm has a shift, so the layer before it has no biases")
     elif off["dense"]:
-        wrong("dense: two layers, 256 to 32 and 32 to 10, each with its biases, and three batch norms")
+        wrong("dense: 256 to 32 without biases, 32 to 10 with them, and four batch norms, one of 32 channels")
     else:
         right(f"{SIZES['conv']:,} and {SIZES['dense']:,}, together {sum(SIZES.values()):,}")
 
@@ -57,7 +60,7 @@ def statistics(answer: Any) -> None:
         "b",
         what="why the minibatch's own statistics are used, a letter",
         why={
-            "a": "running averages are two numbers for each of 48 channels, a trifle",
+            "a": "running averages are two numbers for each of 80 channels, a trifle",
             "b": "with them f would be no function of θ and the minibatch: equal θ, unequal losses",
             "c": "nothing guarantees that; after long training running averages often are the better choice",
             "d": "it can; they are constants then, and that is one more loss whose gradient is not that of f",

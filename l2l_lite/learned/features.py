@@ -1,9 +1,12 @@
 """What a learned rule sees of a gradient: features [features, *grad.shape]."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+EPS = 1e-8
 
 
 def log_and_sign(grad: Tensor, p: float = 10.0) -> Tensor:
@@ -19,3 +22,19 @@ def log_and_sign(grad: Tensor, p: float = 10.0) -> Tensor:
 def identity(grad: Tensor) -> Tensor:
     """The gradient itself as the only feature, [1, *grad.shape]."""
     return grad[None]
+
+
+def relative(
+    grad: Tensor, mean: Tensor, square: Tensor, count: Tensor, betas: Sequence[float]
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """m̂ / √v̂ and ∇ / √v̂, [betas, *grad.shape] each, and the next running means of ∇ and ∇².
+
+    The means are [betas, *grad.shape] and start at zero, and `count` is of steps, this one included. ε stands
+    inside of √(v̂ + ε²), so that the root's slope is finite at zero (after Lv et al., 2017).
+    """
+    beta = grad.new_tensor(betas).reshape(-1, *[1] * grad.dim())
+    mean = beta * mean + (1 - beta) * grad
+    square = beta * square + (1 - beta) * grad**2
+    unbiased = 1 - beta**count
+    size = (square / unbiased + EPS**2).sqrt()
+    return mean / unbiased / size, grad / size, (mean, square)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from l2l_lite.learned.scale_free import EPS, _overshoot, _steadiness
+from l2l_lite.learned.features import EPS
+from l2l_lite.learned.scale_free import _overshoot, _steadiness
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import global_draws
 

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
+from l2l_lite.learned.features import relative
 from l2l_lite.learned.lstm import empty_memory, make_cells, read_out, remember
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import global_draws
-
-EPS = 1e-8
 
 
 class ScaleFree(UpdateRule):
@@ -58,21 +57,17 @@ class ScaleFree(UpdateRule):
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         (mean, square, last_step, count), memory = state
         shape, grad = grad.shape, grad.reshape(last_step.shape)
-        beta = grad.new_tensor(self.betas).reshape(-1, *[1] * grad.dim())
         count = count + 1
-        mean = beta * mean + (1 - beta) * grad
-        square = beta * square + (1 - beta) * grad**2
-        unbiased = 1 - beta**count
-        size = (square / unbiased + EPS**2).sqrt()  # ε inside, so that the root's slope is finite at zero
-        direction, now = mean / unbiased / size, grad / size
+        direction, now, means = relative(grad, mean, square, count, self.betas)
         told = torch.cat([_steadiness(direction), _overshoot(last_step, now[-1:])])
         features = self.see(grad, direction, now, told)
         x = features.reshape(len(features), grad.numel()).to(self.input.weight.dtype)
         x = self.input.weight @ x + self.input.bias[:, None]
         x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)
-        step = self.scale * (1 - beta[0].squeeze() ** count) * self.bound(read_out(self.output, x))
+        held_back = 1 - grad.new_tensor(self.betas[0]) ** count
+        step = self.scale * held_back * self.bound(read_out(self.output, x))
         step = step.to(grad.dtype)
-        return step.reshape(shape), ((mean, square, step, count), memory)
+        return step.reshape(shape), ((*means, step, count), memory)
 
 
 def _steadiness(direction: Tensor) -> Tensor:

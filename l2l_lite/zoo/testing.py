@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from l2l_lite.artefacts import rounded
 from l2l_lite.bench import milliseconds
-from l2l_lite.evaluation import BASELINES, CRITERIA, Tuned, final_loss, ratio, steps_to, tune
+from l2l_lite.evaluation import BASELINES, CRITERIA, Baselines, Tuned, final_loss, ratio, steps_to, tune
 from l2l_lite.problems import Problem
 from l2l_lite.problems.classifier import ClassifierProblem
 from l2l_lite.rules import Nesterov, UpdateRule
@@ -93,7 +93,8 @@ def _rivals(test: Test, device: torch.device) -> Rivals:
     tuning = family.sample(test.tuning_tasks, task_seed(Role.TUNING), device)
     fresh = family.sample(test.tasks, task_seed(Role.TEST), device)
     results: dict[str, dict[str, tuple[Tuned, Trajectory]]] = {criterion: {} for criterion in CRITERIA}
-    for label, makers in (BASELINES | {PAPER: [partial(Nesterov, momentum=0.9)]}).items():
+    papers: Baselines = {PAPER: [partial(Nesterov, momentum=0.9)]}
+    for label, makers in {**BASELINES, **papers, **test.make_rivals()}.items():
         runs: dict[UpdateRule, Trajectory] = {}  # one rule may be the best by both
         for criterion, tuned in tune(makers, tuning, steps=test.steps, rates=test.rates).items():
             runs[tuned.rule] = runs.get(tuned.rule) or optimize(tuned.rule, fresh, test.steps)
@@ -143,7 +144,7 @@ def _curves(runs: Mapping[str, Trajectory], points: int = 60) -> dict[str, Any]:
 
 
 def _settings(tuned: Tuned) -> dict[str, Any]:
-    hyper = {name: value for name, value in vars(tuned.rule).items() if name in ("lr", "momentum")}
+    hyper = {name: value for name, value in vars(tuned.rule).items() if name in ("lr", "momentum", "ratio")}
     return _rounded(hyper) | {"inside_grid": tuned.inside}
 
 

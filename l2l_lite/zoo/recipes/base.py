@@ -4,20 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from l2l_lite.evaluation import RATES
+from l2l_lite.evaluation import RATES, Baselines
 from l2l_lite.problems import Family
 from l2l_lite.rules import UpdateRule
 
 
 @dataclass(frozen=True)
 class Test:
-    """Tasks to test a rule on; baselines are tuned on `tuning_tasks` others of the same family."""
+    """Tasks to test a rule on; baselines are tuned on `tuning_tasks` others of the same family.
+
+    `make_rivals` gives more baselines than `BASELINES`, in the same form.
+    """
 
     make_family: Callable[[], Family]
     steps: int = 100
     tasks: int = 64
     tuning_tasks: int = 8
     rates: tuple[float, ...] = RATES
+    make_rivals: Callable[[], Baselines] = dict
     every_seed: bool = False  # or the shipped rule alone
 
 

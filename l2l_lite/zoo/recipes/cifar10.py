@@ -1,15 +1,18 @@
 """Convolutional networks: a rule for each kind of weight, one rule for all, and labels never seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from l2l_lite import data
-from l2l_lite.learned import LSTMRule, Partitioned
+from l2l_lite.estimators import TruncatedBPTT
+from l2l_lite.evaluation import Baselines
+from l2l_lite.learned import Partitioned, RNNProp, log_and_sign
 from l2l_lite.problems import Classifier, conv_net, parameter_groups
-from l2l_lite.rules import UpdateRule
+from l2l_lite.rules import Adam, UpdateRule
 from l2l_lite.zoo.recipes.base import Recipe, Test
 
 CIFAR_5 = (0, 1, 2, 3, 4)  # airplane, automobile, bird, cat, deer
@@ -34,20 +37,54 @@ def _groups(labels: int) -> dict[str, Tensor]:
     return parameter_groups(network)
 
 
+def _rule(seed: int) -> RNNProp:
+    return RNNProp(scale=0.05, betas=(0.9, 0.99), preprocess=log_and_sign, seed=seed)
+
+
 def _pair(seed: int, labels: int = 10) -> UpdateRule:
-    seeds = {"conv": 2 * seed, "dense": 2 * seed + 1}
-    rules = {name: LSTMRule(scale=0.02, seed=s) for name, s in seeds.items()}
-    return Partitioned(rules, _groups(labels))
+    return Partitioned({"conv": _rule(2 * seed), "dense": _rule(2 * seed + 1)}, _groups(labels))
 
 
-_stages = ({"trajectories": 600, "validate_every": 50, "validation_tasks": 6, "patience": 4},)
-_rates = tuple(10 ** (k / 2) for k in range(-7, 2))  # 0.0003 to 3
-_first = {"CIFAR-10": Test(_cifar(), tasks=16, tuning_tasks=4, rates=_rates)}
+class TwoRates(Partitioned):
+    """Adam with a learning rate for dense weights, and `ratio` times it for those of convolutions."""
+
+    def __init__(self, lr: float, ratio: float):
+        super().__init__({"conv": Adam(ratio * lr), "dense": Adam(lr)}, _groups(len(ALL)))
+        self.lr, self.ratio = lr, ratio
+
+
+RATES = tuple(10 ** (k / 4) for k in range(-14, 3))  # 0.0003 to 3
+RATIOS = tuple(10 ** (k / 4) for k in range(-5, 4))
+
+
+def _two_rates() -> Baselines:
+    return {"Adam, two rates": [partial(TwoRates, ratio=ratio) for ratio in RATIOS]}
+
+
+_stages: tuple[Mapping[str, Any], ...] = (
+    {
+        "trajectories": 50,
+        "tasks": 8,
+        "lr": 5e-3,
+        "final_lr": 1e-3,
+        "average": 0.9,
+        "validate_every": 10,
+        "validation_tasks": 16,
+    },
+    {
+        "trajectories": 75,
+        "lr": 2e-3,
+        "final_lr": 2e-4,
+        "average": 0.95,
+        "estimator": TruncatedBPTT(second_derivatives=True, clip_each=1.0),
+    },
+)
+_first = {"CIFAR-10": Test(_cifar(), 100, 16, 4, RATES, make_rivals=_two_rates, every_seed=True)}
 _subsets = {
-    "CIFAR-5": Test(_cifar(CIFAR_5), tasks=16, tuning_tasks=2, rates=_rates),
-    "CIFAR-2": Test(_cifar(CIFAR_2), tasks=16, tuning_tasks=2, rates=_rates),
+    "CIFAR-5": Test(_cifar(CIFAR_5), 100, 16, 4, RATES[::2]),
+    "CIFAR-2": Test(_cifar(CIFAR_2), 100, 16, 4, RATES[::2]),
 }
-_longer = {"1,000 steps": Test(_cifar(), steps=1000, tasks=4, tuning_tasks=1, rates=_rates[1:-2])}
+_longer = {"1,000 steps": Test(_cifar(), 1000, 8, 2, RATES[:-1:2])}
 
 RECIPES = {
     "cifar10": Recipe(
@@ -56,14 +93,14 @@ RECIPES = {
         make_family=_cifar(),
         make_rule=_pair,
         stages=_stages,
-        seeds=(0,),
+        seeds=(1, 2),
         tests=_first | _subsets | _longer,
     ),
     "cifar10-single": Recipe(
         summary="the paper's convolutional network on CIFAR-10, one rule for all coordinates",
         data=lambda: data.origin("CIFAR10"),
         make_family=_cifar(),
-        make_rule=lambda seed: LSTMRule(scale=0.02, seed=seed),
+        make_rule=_rule,
         stages=_stages,
         seeds=(0,),
         tests=_first,
@@ -73,7 +110,7 @@ RECIPES = {
         data=lambda: data.origin("CIFAR10"),
         make_family=_cifar(HELD_OUT),
         make_rule=partial(_pair, labels=5),
-        stages=_stages,
+        stages=_stages[:1],
         seeds=(0,),
         tests=_subsets,
     ),

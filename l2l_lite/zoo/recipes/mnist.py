@@ -62,11 +62,13 @@ RECIPES = {
             {"trajectories": 160, "tasks": 12, "lr": 2e-3, "final_lr": 9.55e-4, "average": 0.95},
             {"trajectories": 180, "lr": 1.5e-3, "final_lr": 3.52e-4, "validate_every": 20},
         ),
-        seeds=(0,),
+        seeds=(0, 1, 2),
         tests={
-            "all digits": Test(_mnist(full=True)),
-            "held-out digits": Test(lambda: Classifier(mlp, data.mnist(full=True).swapped())),
-            "200 steps": Test(_mnist(full=True), steps=200, tasks=32),
+            "all digits": Test(_mnist(full=True), every_seed=True),
+            "held-out digits": Test(
+                lambda: Classifier(mlp, data.mnist(full=True).swapped()), every_seed=True
+            ),
+            "200 steps": Test(_mnist(full=True), steps=200, tasks=32, every_seed=True),
             "ReLU": Test(_mnist(full=True, activation=nn.ReLU), tasks=32),
         },
     ),
