@@ -14,7 +14,12 @@ INK = plots.ink(BACK)  # of letters
 WIDE = 2.3  # between two times
 
 # Layers of a network, as a drawing calls them.
-KINDS = {nn.Conv2d: "convolution", nn.BatchNorm2d: "batch norm", nn.Linear: "dense"}
+KINDS = {
+    nn.Conv2d: "convolution",
+    nn.BatchNorm2d: "batch norm",
+    nn.BatchNorm1d: "batch norm",
+    nn.Linear: "dense",
+}
 
 # Where the parts of neural art's loss stand, what they are, and which lead where.
 ART = {

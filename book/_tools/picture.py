@@ -26,13 +26,18 @@ def sentences(card: dict[str, Any]) -> str:
     def ratio(test: dict[str, Any], criterion: str) -> str:
         return f"{test[criterion]['ratio'][seed][0]:.2f}"
 
+    def spread(criterion: str) -> str:
+        values = [value for value, _, _ in base[criterion]["ratio"].values()]
+        return f"{min(values):.2f} to {max(values):.2f}"
+
     best, paper = base["final"]["best_baseline"], l2l.published.REPORTED["mnist"][0]
     return (
         f"The picture shows the training loss of {base['tasks']} fresh networks of the kind that the rule "
         f"was meta-trained on, on all digits of MNIST, each baseline with the best learning rate of a grid.\n"
         f"The rule ends at {ratio(base, 'final')} times the loss of the best of them, {best}, "
-        f"and at {ratio(base, 'summed')} times the best summed loss (one meta-seed); "
-        f"on digits that it has not seen, at {ratio(held_out, 'final')} and {ratio(held_out, 'summed')}.\n"
+        f"and at {ratio(base, 'summed')} times the best summed loss; "
+        f"over {len(base['final']['ratio'])} meta-seeds it is {spread('final')} and {spread('summed')}; "
+        f"on digits that it has not seen, {ratio(held_out, 'final')} and {ratio(held_out, 'summed')}.\n"
         f"By the paper's protocol, with momentum 0.9, it is {ratio(base, 'paper')} for the final loss, "
         f"and {paper.learned / paper.loss:.2f} in the paper.\n"
         f"The held-out loss is {base['held_out']['learned']:.2f}, {best}'s {base['held_out'][best]:.2f}.\n"
