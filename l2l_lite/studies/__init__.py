@@ -23,7 +23,6 @@ NAMES: tuple[str, ...] = (
     "price",
     "scale",
     "sharing_information",
-    "sturdier_rules",
     "trajectory_weights",
 )
 

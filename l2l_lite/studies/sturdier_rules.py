@@ -1,5 +1,7 @@
 """The rule `general` taken apart, and what is added to it, all at the same small budget.
 
+It is not recorded yet, so `studies.NAMES` leaves it out: a run should take about six minutes of a core, and
+all 48, sixteen variants from three meta-seeds, five hours.
 `python -m l2l_lite.studies.sturdier_rules VARIANT SEED FOLDER` makes one run, and goes on where one was
 stopped, so that many can be made side by side; `measure` makes those that are missing in `RUNS`.
 """
