@@ -108,6 +108,7 @@ def rival(folder: Path) -> list[int]:
 
 def main(folder: Path) -> None:
     """All of it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests themselves ignore it
     RECIPES["tiny"] = TINY
     torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()  # imports more; not once in each fork
     ends = {

@@ -93,7 +93,7 @@ CASES = [
     (three, lambda: (groups(1_200, 12_800, 8_682), None), WAITING),
     (three, lambda: (parameter_groups(conv_net()), LOSSES), "three groups"),
     (three, lambda: (groups(1_200, 12_800, 8_522), LOSSES), "160 coordinates"),
-    (three, lambda: (groups(1_200, 12_800, 8_651), LOSSES), "two groups"),
+    (three, lambda: (groups(1_200, 12_800, 8_683), LOSSES), "two groups"),
     (three, lambda: (groups(1_200, 12_800, 8_682), {"two": [1.5], "three": [1.4]}), "one meta-seed"),
     (three, lambda: (groups(1_200, 12_800, 8_682), {"two": [1.5, 2.3], "three": [1, 1]}), "plateau"),
     (three, lambda: (groups(1_200, 12_800, 8_682), {2: [1.5, 1.6], 3: [1, 1]}), "names"),
