@@ -73,7 +73,7 @@ def load(
     if path is None or not path.exists():
         return History()
     about, parts = _read(path, rule)
-    history = _history(parts, next(rule.parameters()).device)
+    history = _history(parts)
     changed = sorted(name for name, value in identity.items() if about.get(name) != str(value))
     broke = history.broken(min(10, len(history.losses) or 10))
     if changed and not (broke and set(changed) <= {"lr", "final_lr", "rule"}):
@@ -137,10 +137,10 @@ def _read(path: Path, rule: UpdateRule) -> tuple[dict[str, str], Parts]:
     return about, parts
 
 
-def _history(parts: Parts, device: torch.device) -> History:
+def _history(parts: Parts) -> History:
     fields: dict[str, Any] = {name: parts["history"][name].tolist() for name in NUMBERS}
     for part in ("best", "average"):
-        fields[part] = {name: tensor.to(device) for name, tensor in parts[part].items()}
+        fields[part] = dict(parts[part])
     return History(**fields)
 
 

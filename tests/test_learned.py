@@ -14,7 +14,7 @@ import l2l_lite as l2l
 from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
 from l2l_lite.learned import NTMBFGS, AveragingLSTM, Fading, MLPRule, RNNProp, ScaleFree
 from l2l_lite.learned.averaging import average
-from l2l_lite.learned.scale_free import _overshoot, _steadiness
+from l2l_lite.learned.features import overshoot, steadiness
 from l2l_lite.quasi_newton import BFGS, LBFGS, carriers, read, write
 from l2l_lite.zoo.recipes import RECIPES
 
@@ -259,11 +259,11 @@ def test_its_first_step_does_not_depend_on_other_coordinates_and_the_later_ones_
 
 def test_what_all_coordinates_are_told():
     still, flips = torch.ones(2, 4), torch.tensor([[1.0, -1.0, 1.0, -1.0]]) * 0.01
-    assert _steadiness(still).flatten().tolist() == pytest.approx([0.0, 0.0], abs=1e-4)
-    assert float(_steadiness(flips)) == pytest.approx(math.log(2e-4) / 3)
-    downhill = _overshoot(torch.tensor([[-1.0, -2.0]]), torch.tensor([[2.0, 4.0]]))
+    assert steadiness(still).flatten().tolist() == pytest.approx([0.0, 0.0], abs=1e-4)
+    assert float(steadiness(flips)) == pytest.approx(math.log(2e-4) / 3)
+    downhill = overshoot(torch.tensor([[-1.0, -2.0]]), torch.tensor([[2.0, 4.0]]))
     assert float(downhill) == pytest.approx(-3, rel=1e-4)  # the gradient still points against the step
-    assert float(_overshoot(torch.zeros(1, 2), torch.ones(1, 2))) == 0
+    assert float(overshoot(torch.zeros(1, 2), torch.ones(1, 2))) == 0
 
 
 def test_tasks_share_nothing_with_each_other():

@@ -38,3 +38,15 @@ def relative(
     unbiased = 1 - beta**count
     size = (square / unbiased + EPS**2).sqrt()
     return mean / unbiased / size, grad / size, (mean, square)
+
+
+def steadiness(direction: Tensor) -> Tensor:
+    """Log of the mean of (m̂ / √v̂)² over coordinates: 0 where gradients stay, far below where they jump."""
+    return (direction.square().mean(dim=-1, keepdim=True) + 1e-4).log() / 3
+
+
+def overshoot(step: Tensor, gradient: Tensor) -> Tensor:
+    """The cosine between a step and the gradient after it: above zero where the step went too far."""
+    product = (step * gradient).mean(dim=-1, keepdim=True)
+    lengths = step.square().mean(dim=-1, keepdim=True) * gradient.square().mean(dim=-1, keepdim=True)
+    return 3 * product / (lengths + 1e-12).sqrt()

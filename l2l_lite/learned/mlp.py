@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from l2l_lite.learned.features import EPS
-from l2l_lite.learned.scale_free import _overshoot, _steadiness
+from l2l_lite.learned.features import EPS, overshoot, steadiness
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import global_draws
 
@@ -58,7 +57,7 @@ class MLPRule(UpdateRule):
         return step.reshape(shape), (mean, square, step, count)
 
     def _told(self, direction: Tensor, last_step: Tensor, now: Tensor) -> Tensor:
-        told = torch.cat([_steadiness(direction), _overshoot(last_step, now)])
+        told = torch.cat([steadiness(direction), overshoot(last_step, now)])
         return told.expand(-1, *last_step.shape)
 
 

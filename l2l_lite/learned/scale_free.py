@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import elu
 
-from l2l_lite.learned.features import relative
+from l2l_lite.learned.features import overshoot, relative, steadiness
 from l2l_lite.learned.lstm import empty_memory, make_cells, read_out, remember
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import global_draws
@@ -59,7 +59,7 @@ class ScaleFree(UpdateRule):
         shape, grad = grad.shape, grad.reshape(last_step.shape)
         count = count + 1
         direction, now, means = relative(grad, mean, square, count, self.betas)
-        told = torch.cat([_steadiness(direction), _overshoot(last_step, now[-1:])])
+        told = torch.cat([steadiness(direction), overshoot(last_step, now[-1:])])
         features = self.see(grad, direction, now, told)
         x = features.reshape(len(features), grad.numel()).to(self.input.weight.dtype)
         x = self.input.weight @ x + self.input.bias[:, None]
@@ -68,15 +68,3 @@ class ScaleFree(UpdateRule):
         step = self.scale * held_back * self.bound(read_out(self.output, x))
         step = step.to(grad.dtype)
         return step.reshape(shape), ((*means, step, count), memory)
-
-
-def _steadiness(direction: Tensor) -> Tensor:
-    """Log of the mean of (m̂ / √v̂)² over coordinates: 0 where gradients stay, far below where they jump."""
-    return (direction.square().mean(dim=-1, keepdim=True) + 1e-4).log() / 3
-
-
-def _overshoot(step: Tensor, gradient: Tensor) -> Tensor:
-    """The cosine between a step and the gradient after it: above zero where the step went too far."""
-    product = (step * gradient).mean(dim=-1, keepdim=True)
-    lengths = step.square().mean(dim=-1, keepdim=True) * gradient.square().mean(dim=-1, keepdim=True)
-    return 3 * product / (lengths + 1e-12).sqrt()

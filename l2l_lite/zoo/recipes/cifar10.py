@@ -79,10 +79,12 @@ _stages: tuple[Mapping[str, Any], ...] = (
         "estimator": TruncatedBPTT(second_derivatives=True, clip_each=1.0),
     },
 )
-_first = {"CIFAR-10": Test(_cifar(), 100, 16, 4, RATES, make_rivals=_two_rates, every_seed=True)}
+_first = {
+    "CIFAR-10": Test(_cifar(), tasks=16, tuning_tasks=4, rates=RATES, make_rivals=_two_rates, every_seed=True)
+}
 _subsets = {
-    "CIFAR-5": Test(_cifar(CIFAR_5), 100, 16, 4, RATES[::2]),
-    "CIFAR-2": Test(_cifar(CIFAR_2), 100, 16, 4, RATES[::2]),
+    "CIFAR-5": Test(_cifar(CIFAR_5), tasks=16, tuning_tasks=4, rates=RATES[::2]),
+    "CIFAR-2": Test(_cifar(CIFAR_2), tasks=16, tuning_tasks=4, rates=RATES[::2]),
 }
 
 RECIPES = {
