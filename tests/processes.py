@@ -81,7 +81,7 @@ def silence(folder: Path) -> None:
     os.kill(pids[1], signal.SIGKILL)
 
 
-RECIPES["tiny"] = Recipe(
+TINY = Recipe(
     summary="a tiny rule",
     data=lambda: "drawn for a test",
     make_family=lambda: Quadratics(deadly=FIRST + 4),
@@ -97,6 +97,7 @@ def command(folder: Path, name: str, *options: str) -> None:
     for stream in (1, 2):
         os.dup2(log, stream)
     os.chdir(folder)
+    RECIPES["tiny"] = TINY
     sys.argv = ["l2l", "train", "tiny", "--seed", "0", "--device", "cpu", *options]
     cli.main()
 
