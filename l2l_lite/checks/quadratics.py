@@ -127,4 +127,6 @@ def meta_rates(answer: Mapping[float, float]) -> None:
         side = "lower" if best == min(scores) else "higher"
         wrong(f"the best rate, {best:g}, is at the end of your grid: try {side} ones too")
     else:
-        right("the best rate is inside: below it φ hardly moves in so few updates, above it training is rough")
+        right(
+            "the best rate is inside: below it φ hardly moves in so few updates, above it training is rough"
+        )
