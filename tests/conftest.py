@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import chromium
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from hypothesis import settings
@@ -21,6 +22,15 @@ FLAGS = (
 def seed() -> None:
     """What a test draws from the global generator does not depend on the tests before it."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def drawing() -> Iterator[None]:
+    """Figures without a window, whose style and memory end with the test."""
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        yield
+    plt.close("all")
 
 
 @pytest.fixture(scope="session")
