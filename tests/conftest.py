@@ -33,7 +33,7 @@ def drawing() -> Iterator[None]:
     plt.close("all")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # for Playwright begins no second time beside one that runs
 def browser() -> Iterator[Browser]:
     executable = chromium.find()
     if executable is None:
