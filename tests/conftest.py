@@ -1,9 +1,11 @@
-"""What all tests share: one browser, and no test that fails because a machine was busy."""
+"""What all tests share: one browser, one seed, and no test that fails because a machine was busy."""
 
 from collections.abc import Iterator
 
 import chromium
+import matplotlib.pyplot as plt
 import pytest
+import torch
 from hypothesis import settings
 from playwright.sync_api import Browser, sync_playwright
 
@@ -16,12 +18,27 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """What a test draws from the global generator does not depend on the tests before it."""
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def drawing() -> Iterator[None]:
+    """Figures without a window, whose style and memory end with the test."""
+    plt.switch_backend("agg")
+    with plt.rc_context():
+        yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")  # for Playwright begins no second time beside one that runs
 def browser() -> Iterator[Browser]:
     executable = chromium.find()
     if executable is None:
         pytest.fail("Chromium is missing: `make chromium` gets it")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split())
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS.split(), timeout=0)
         yield browser
         browser.close()

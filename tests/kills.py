@@ -15,8 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-import torch
-
 import l2l_lite as l2l
 from l2l_lite import artefacts, cli
 from l2l_lite.zoo.recipes import RECIPES, Recipe, Test
@@ -50,29 +48,26 @@ class Clock:
                 self.disturb()
 
 
+def command(folder: Path, clock: Clock | None = None) -> int:
+    """The exit code of `l2l train tiny --seed 0 --resume`."""
+    options = ["--seed", "0", "--resume", "--device", "cpu", "--out", str(folder)]
+    sys.argv = ["l2l", "train", "tiny", *options]
+    sys.setprofile(clock)
+    try:
+        cli.main()
+    except SystemExit as end:
+        sys.setprofile(None)
+        if clock:
+            folder.with_suffix(".calls").write_text(str(clock.calls))
+        return int(end.code or 0)
+    return 99
+
+
 def train(folder: Path, clock: Clock | None = None) -> int:
-    """The exit code of `l2l train tiny --seed 0 --resume`, negative if a signal ended it."""
+    """The exit code of the same in a fork, negative if a signal ended it."""
     if not (child := os.fork()):
-        sys.argv = [
-            "l2l",
-            "train",
-            "tiny",
-            "--seed",
-            "0",
-            "--resume",
-            "--device",
-            "cpu",
-            "--out",
-            str(folder),
-        ]
-        sys.setprofile(clock)
         try:
-            cli.main()
-        except SystemExit as end:
-            sys.setprofile(None)
-            if clock:
-                folder.with_suffix(".calls").write_text(str(clock.calls))
-            os._exit(end.code or 0)
+            os._exit(command(folder, clock))
         finally:
             os._exit(99)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -110,9 +105,8 @@ def main(folder: Path) -> None:
     """All of it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests themselves ignore it
     RECIPES["tiny"] = TINY
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)]).step()  # imports more; not once in each fork
     ends = {
-        "whole": train(folder / "whole"),
+        "whole": command(folder / "whole"),  # here, which imports what no fork needs to import again
         "killed": signalled(folder / "killed", 10, signal.SIGKILL, writing=False),
         "killed writing": signalled(folder / "killed writing", 10, signal.SIGKILL, writing=True),
         "stopped": signalled(folder / "stopped", 5, signal.SIGINT, writing=False),

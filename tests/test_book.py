@@ -116,6 +116,7 @@ class View:
 
     def __init__(self, browser: Browser, width: int, theme: str):
         self.page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=theme)
+        self.page.set_default_timeout(300_000)  # milliseconds, for a busy machine
         self.faults: list[str] = []
         self.page.route(re.compile("^(?!file:|data:|blob:)"), self._refuse)
         self.page.on("console", lambda message: message.type == "error" and self.faults.append(message.text))

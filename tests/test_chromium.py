@@ -65,12 +65,13 @@ def test_without_the_package_playwright_downloads_one(
     bare: Path, monkeypatch: pytest.MonkeyPatch, root: list[str] | None
 ) -> None:
     monkeypatch.setattr(chromium, "as_root", lambda: root)
-    program(bare / "python", installs(downloaded(), log=bare / "log"))
+    path = downloaded()
+    program(bare / "python", installs(path, log=bare / "log"))
     if root is not None:
         program(bare / "bin" / "apt-get", "exit 100")  # as where no such package exists
     chromium.main()
     assert (bare / "log").read_text() == "-m playwright install chromium\n"
-    assert chromium.find() == str(downloaded())
+    assert chromium.find() == str(path)
 
 
 def test_where_nothing_helps_one_sentence_says_what_to_do(bare: Path) -> None:

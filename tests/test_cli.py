@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -196,7 +198,8 @@ def test_a_rule_for_kinds_of_weights_does_not_fit_other_tasks(capsys, monkeypatc
     assert err == f"l2l: cifar10 was made for other tasks than quadratic: {RECIPES['cifar10'].summary}\n"
 
 
-def test_debug_keeps_the_traceback(capsys):
+def test_debug_keeps_the_traceback_and_python_m_is_the_same_command(capsys):
+    assert run(capsys, "evaluate", "minst")[0] == 2
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["l2l", "--debug", "train", "minst"])
         with pytest.raises(ValueError, match="the zoo has no rule named 'minst'"):
@@ -267,12 +270,19 @@ def test_bench_prints_a_line_for_each_setting(capsys, monkeypatch):
     assert [line[-2:] for line in lines[9:]] == [["small", "tensors"]] * 3
 
 
-def test_python_m_is_the_same_command():
-    command = [sys.executable, "-m", "l2l_lite", "evaluate", "minst"]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("l2l: the zoo has no rule named 'minst'")
-    assert len(done.stderr.splitlines()) == 1
+def test_ctrl_c_while_pytorch_is_imported_ends_the_command_without_a_word(tmp_path):
+    root = Path(__file__).resolve().parents[1]
+    module, function = tomllib.loads((root / "pyproject.toml").read_text())["project"]["scripts"][
+        "l2l"
+    ].split(":")
+    (tmp_path / "torch.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal
+        f"from {module} import {function}; {function}()"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 SITE = """
@@ -309,9 +319,10 @@ def test_meta_seeds_side_by_side_learn_what_they_learn_one_after_another(capsys,
     assert not (folder / "one" / "tiny-1.log").exists()
 
 
-def test_a_meta_seed_that_fails_beside_others_is_named(capsys, folder, monkeypatch):
+def test_a_meta_seed_that_fails_in_a_process_of_its_own_is_named(capsys, folder, monkeypatch):
     children_know_tiny(folder, monkeypatch, scale="1e38")
-    code, _, err = run(capsys, "train", "tiny", "--out", "here", "--device", "cpu", "--jobs", "2")
+    arguments = ("train", "tiny", "--seed", "1", "--out", "here", "--device", "cpu", "--jobs", "2")
+    code, _, err = run(capsys, *arguments)
     assert code == 2
-    assert err.startswith("l2l: meta-seed 0 of tiny failed: l2l: meta-training stopped after")
+    assert err.startswith("l2l: meta-seed 1 of tiny failed: l2l: meta-training stopped after")
     assert not (folder / "here" / "tiny.json").exists()

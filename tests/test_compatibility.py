@@ -290,11 +290,13 @@ SHARED = {"LSTM": LSTMRule, "ScaleFree": l2l.learned.ScaleFree, "Adam": l2l.Adam
 
 @ranks.together
 def test_copies_of_a_model_are_trained_as_one(tmp_path):
-    def work(rank):
+    def work(both):
         found = {}
         for name, make_rule in SHARED.items():
             model = nn.parallel.DistributedDataParallel(network())
-            train(model, TorchOptimizer(model.parameters(), make_rule()), x=inputs()[rank :: ranks.RANKS])
+            train(
+                model, TorchOptimizer(model.parameters(), make_rule()), x=inputs()[both.rank :: ranks.RANKS]
+            )
             found[name] = weights(model)
         return found
 
@@ -315,8 +317,8 @@ def sharded():
 
 @ranks.together
 def test_a_sharded_model_is_trained_as_a_whole_one_by_coordinatewise_rules(tmp_path):
-    def work(rank):
-        x, found = inputs()[rank :: ranks.RANKS], {}
+    def work(both):
+        x, found = inputs()[both.rank :: ranks.RANKS], {}
         for name in ("LSTM", "Adam"):
             model = sharded()
             optimizer = TorchOptimizer(model.parameters(), SHARED[name]())

@@ -494,16 +494,16 @@ def test_a_download_that_fails_leaves_nothing_and_can_be_repeated(server, files,
 
 
 def test_without_a_network_one_sentence_says_what_to_do(monkeypatch, home):
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/"
     datasets = import_torchvision("torchvision.datasets")
-    monkeypatch.setattr(datasets.MNIST, "mirrors", [url, url])
-    monkeypatch.setattr(datasets.CIFAR10, "url", f"{url}cifar.tar.gz")
-    for load in (full_mnist, cifar10):
-        with pytest.raises(FileNotFoundError, match=r"could not be downloaded .*connect to") as error:
-            load()
-        one_sentence(error)
+    with socket.socket() as deaf:  # it holds its port, and does not listen
+        deaf.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [url, url])
+        monkeypatch.setattr(datasets.CIFAR10, "url", f"{url}cifar.tar.gz")
+        for load in (full_mnist, cifar10):
+            with pytest.raises(FileNotFoundError, match=r"could not be downloaded .*connect to") as error:
+                load()
+            one_sentence(error)
     assert not left_behind(home)
 
 

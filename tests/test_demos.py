@@ -100,6 +100,7 @@ class Shown:
             viewport={"width": width, "height": 900}, color_scheme=theme, reduced_motion="reduce"
         )
         self.page = context.new_page()
+        self.page.set_default_timeout(300_000)  # milliseconds, for a busy machine
         self.page.route(re.compile("^(?!file:|data:)"), self._refuse)
         self.page.on("console", lambda message: self.faults.append(message.text))
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))

@@ -1,11 +1,9 @@
 """The drawings: nothing overlaps, nothing is cut off, and what they say is what cards and references say."""
 
 import re
-from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import nbformat
 import pytest
 import torch
@@ -19,10 +17,7 @@ BIB = (Path(__file__).resolve().parents[1] / "book" / "references.bib").read_tex
 RACE = l2l.zoo.card("mnist-refined").tests["all digits"]
 
 
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawing")
 
 
 def words(ax: Axes) -> list[Text]:
@@ -31,9 +26,7 @@ def words(ax: Axes) -> list[Text]:
 
 
 @pytest.mark.parametrize("draw", [lambda: diagrams.race(RACE), diagrams.two_loops, diagrams.history])
-def test_words_neither_overlap_nor_are_cut_off(draw, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("font.size", "axes.titlesize", "figure.constrained_layout.use"):
-        monkeypatch.setitem(plt.rcParams, name, plt.rcParams[name])
+def test_words_neither_overlap_nor_are_cut_off(draw) -> None:
     l2l.plots.style()
     ax = draw()
     ax.figure.draw_without_rendering()

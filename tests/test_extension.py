@@ -103,7 +103,7 @@ def write(path: Path, *cells: nbformat.NotebookNode) -> None:
 
 
 def small_book(folder: Path, *, solutions: bool) -> None:
-    """A cover, two chapters and perhaps the solutions of the second, under the book's own settings."""
+    """A cover, two chapters, another page, and perhaps solutions, under the book's own settings."""
     for part in ("book/_ext", "book/_static"):
         shutil.copytree(ROOT / part, folder / part)
     for file in ("_config.yml", "book/references.bib"):
@@ -117,7 +117,12 @@ def small_book(folder: Path, *, solutions: bool) -> None:
         cell("draw()", caption="A dot.", name="fig-dot"),
         new_markdown_cell("## Exercises\n\n### Exercise 1: a dot"),
     )
-    names = ["book/01_one", "book/03_two"]
+    write(
+        folder / "book" / "more.ipynb",
+        new_markdown_cell("# More"),
+        cell("draw()", caption="A dot.", name="fig-more"),
+    )
+    names = ["book/01_one", "book/03_two", "book/more"]
     toc = {"format": "jb-book", "root": "book/index", "parts": [{"caption": "Dots", "chapters": names}]}
     if solutions:
         write(
@@ -157,10 +162,11 @@ def test_small_book_without_an_address(tmp_path: Path) -> None:
     two, solved = pages["03_two.html"], pages["solutions/03_two.html"]
     assert text(two, ".l2l-line") == "Chapter 3 of 3 · 5 minutes to read, a minute to run"
     assert text(two, ".l2l-parts [aria-current]") == "Dots"
-    assert [text(link, "a") for link in two.select(".bd-docs-nav li")] == ["1 One", "3 Two", "3 Two"]
+    assert [text(link, "a") for link in two.select(".bd-docs-nav li")] == ["1 One", "3 Two", "More", "3 Two"]
     assert text(pages["01_one.html"], ".right-next .prev-next-title") == "3 Two"
     assert text(two, "title").startswith("Two —")
     assert text(two, "figcaption") == "Figure 3.1 A dot.#"
+    assert text(pages["more.html"], "figcaption") == "Figure 1 A dot.#"
     assert two.select_one("figure a.l2l-figure img[alt='A dot.']")
     assert hrefs(two, ".l2l-twin") == ["solutions/03_two.html", "solutions/03_two.html#exercise-1-a-dot"]
     assert hrefs(solved, ".l2l-twin") == ["../03_two.html#exercise-1-a-dot"]

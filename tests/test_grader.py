@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,7 @@ def test_nbgrader_makes_and_grades_an_assignment(tmp_path: Path, monkeypatch: py
     nbformat.write(notebook, path)
     config = Config({"CourseDirectory": {"root": str(tmp_path), "course_id": "book"}})
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # it adds the course
     monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)  # it calls alembic
     made = NbGraderAPI(config=config).generate_assignment("first")
     assert made["success"], made

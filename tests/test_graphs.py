@@ -1,6 +1,5 @@
 """The diagrams hold what they say: every step, every message, every coordinate."""
 
-from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 import matplotlib.pyplot as plt
@@ -10,14 +9,7 @@ from torch import nn
 
 from l2l_lite import graphs, plots
 
-
-@pytest.fixture(autouse=True)
-def no_figures_left() -> Iterator[None]:
-    plt.switch_backend("agg")
-    before = plt.rcParams.copy()
-    yield
-    plt.rcParams.update(before)
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawing")
 
 
 def words() -> list[str]:

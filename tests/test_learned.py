@@ -1,5 +1,6 @@
 """Preprocessing, the coordinatewise LSTM, and a rule for each group of coordinates."""
 
+import inspect
 import math
 from functools import partial
 
@@ -11,8 +12,8 @@ from samples import quadratics
 from torch import nn
 
 import l2l_lite as l2l
-from l2l_lite import LSTMRule, Partitioned, identity, log_and_sign
-from l2l_lite.learned import NTMBFGS, AveragingLSTM, Fading, MLPRule, RNNProp, ScaleFree
+from l2l_lite import LSTMRule, Partitioned, identity, learned, log_and_sign
+from l2l_lite.learned import NTMBFGS, AveragingLSTM, Fading, MLPRule, RNNProp, ScaleFree, StartAt
 from l2l_lite.learned.averaging import average
 from l2l_lite.learned.features import overshoot, steadiness
 from l2l_lite.quasi_newton import BFGS, LBFGS, carriers, read, write
@@ -430,6 +431,45 @@ def test_a_fading_rule_shares_its_weights_and_fades_once():
     assert Fading(told, 5).rule is rule.rule
     with pytest.raises(ValueError, match="at least one step, but steps=0"):
         Fading(rule, 0)
+
+
+class Told(l2l.GradientDescent):
+    """Counts down the steps that it was told to last."""
+
+    def lasting(self, steps):
+        told = Told(self.lr)
+        told.left = steps
+        return told
+
+    def forward(self, grad, state, theta=None):
+        self.left -= 1
+        return super().forward(grad, state, theta)
+
+
+AROUND = {
+    "Fading": Fading,
+    "Partitioned": lambda rule: Partitioned({"all": rule}, {"all": torch.arange(3)}),
+    "StartAt": lambda rule: StartAt(rule, torch.zeros(3)),
+}
+
+
+def test_every_rule_that_takes_another_is_known():
+    takes = {
+        name
+        for name, rule in inspect.getmembers(learned, inspect.isclass)
+        if "UpdateRule" in str(inspect.signature(rule)).partition(" -> ")[0]
+    }
+    assert takes == set(AROUND)
+
+
+@pytest.mark.parametrize("around", AROUND.values(), ids=AROUND)
+def test_a_rule_inside_of_another_is_told_how_many_steps_it_takes(around):
+    rule = around(Told(nn.Parameter(torch.tensor(0.1))))
+    told = rule.lasting(7)
+    l2l.optimize(told, l2l.Quadratic(3).sample(2, seed=0), 7)
+    assert [inside.left for inside in told.modules() if isinstance(inside, Told)] == [0]
+    assert list(map(id, told.parameters())) == list(map(id, rule.parameters()))
+    rule.lasting(1)
 
 
 def test_meta_training_tells_a_rule_the_length_of_each_run():

@@ -40,6 +40,7 @@ def test_numbers_come_from_the_card() -> None:
     assert f"about {(ROOT / 'l2l_lite/zoo/mnist.safetensors').stat().st_size / 1000:.0f} kB" in README
 
 
+@pytest.mark.usefixtures("drawing")
 def test_picture_is_light_and_described(tmp_path: Path) -> None:
     stored = ROOT / re.search(r"!\[[^\]]{40,}\]\(([^)]+)\)", README)[1]
     assert stored == picture.PICTURE

@@ -1,6 +1,5 @@
 """Curves that a card recorded are drawn as they stand, or over those of one rule."""
 
-import matplotlib.pyplot as plt
 import pytest
 
 import l2l_lite as l2l
@@ -9,10 +8,7 @@ CURVE = {"mean": [4.0, 2.0], "low": [3.0, 1.0], "high": [5.0, 3.0]}
 TEST = {"curves": {"steps": [0, 10], "learned": CURVE, "Adam": {**CURVE, "mean": [4.0, 4.0]}}}
 
 
-@pytest.fixture(autouse=True)
-def _closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawing")
 
 
 def test_curves_have_their_colours_and_intervals():

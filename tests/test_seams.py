@@ -116,34 +116,49 @@ def site(tmp_path_factory):
     return site
 
 
-def run(site, *command):
-    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{site / 'book' / '_tools'}"}
-    return subprocess.run(
-        [sys.executable, "-m", *command], cwd=site, env=environment, capture_output=True, text=True
-    )
-
-
 CONFORMANCE = {
     "Slope": ("test_rules", "test_torch_optim", "test_trajectory"),
     "bowl": ("test_check_family", "test_problems"),
     "Halved": ("test_estimators",),
 }
+# One process for all of it: most of its time would go into importing PyTorch again.
+PROGRAM = """
+import shutil, sys
+import pytest
+from l2l_lite import cli
+
+def l2l(*arguments):
+    sys.argv = ["l2l", *arguments]
+    try:
+        cli.main()
+    except SystemExit as end:
+        assert not end.code
+
+l2l("train", "bowl", "--out", "runs", "--device", "cpu")
+for suffix in ("json", "safetensors"):
+    shutil.copy(f"runs/bowl.{suffix}", "l2l_lite/zoo")
+l2l("zoo")
+sys.exit(pytest.main(%r))
+"""
 
 
-def test_the_tests_know_what_has_entered(site):
+@pytest.fixture(scope="module")
+def done(site):
+    """A process that made the entry of the zoo, listed it, and tested all that has entered."""
+    plugins = [f"-pno:{name}" for name in ("cacheprovider", "xdist", "nbval", "anyio")]
     files = [f"tests/{file}.py" for group in CONFORMANCE.values() for file in group]
-    names = " or ".join(CONFORMANCE)
-    found = run(site, "pytest", "-v", "-p", "no:cacheprovider", "-p", "no:xdist", *files, "-k", names)
-    assert found.returncode == 0, found.stdout
+    program = PROGRAM % ["-v", *plugins, *files, "-k", " or ".join(CONFORMANCE)]
+    environment = os.environ | {"PYTHONPATH": f"{site}{os.pathsep}{site / 'book' / '_tools'}"}
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, cwd=site, env=environment, capture_output=True, text=True)
+
+
+def test_the_tests_know_what_has_entered(done):
+    assert done.returncode == 0, done.stdout
     for name, group in CONFORMANCE.items():
         for file in group:
-            assert re.search(rf"tests/{file}\.py::.*{name}.* PASSED", found.stdout), (file, name)
+            assert re.search(rf"tests/{file}\.py::.*{name}.* PASSED", done.stdout), (file, name)
 
 
-def test_an_entry_of_the_zoo_is_made_by_its_recipe(site):
-    found = run(site, "l2l_lite", "train", "bowl", "--out", "runs", "--device", "cpu")
-    assert found.returncode == 0, found.stderr
-    for suffix in ("json", "safetensors"):
-        shutil.copy(site / "runs" / f"bowl.{suffix}", site / "l2l_lite" / "zoo")
-    listed = run(site, "l2l_lite", "zoo")
-    assert "bowls, over the best tuned baseline" in listed.stdout
+def test_an_entry_of_the_zoo_is_made_by_its_recipe(done):
+    assert "bowls, over the best tuned baseline" in done.stdout, done.stderr

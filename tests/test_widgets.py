@@ -1,19 +1,12 @@
 """The explorer draws its figure, for the ends of its sliders as well."""
 
-from collections.abc import Iterator
-
 import matplotlib.pyplot as plt
 import pytest
 
 import l2l_lite as l2l
 from l2l_lite import widgets
 
-
-@pytest.fixture(autouse=True)
-def no_figures_left() -> Iterator[None]:
-    plt.switch_backend("agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("drawing")
 
 
 @pytest.mark.parametrize(("steps", "size"), [(0, 1.0), (3, 1e-3), (3, 10.0)])

@@ -63,14 +63,16 @@ def number_pages(app: Sphinx, builder: Builder) -> None:
             env.titles[page] = env.titles[page].deepcopy()
             env.titles[page].insert(0, [mark.deepcopy(), nodes.Text(" ")])
         entry.insert(0, [mark, nodes.Text(" ")])
+    for page in env.found_docs:
         number_figures(env, page)
 
 
 def number_figures(env: BuildEnvironment, page: str) -> None:
-    """Count figures, and whatever else has a number, by chapter: 4.1, 4.2, ..."""
+    """Count figures, and whatever else has a number, by chapter, 4.1, 4.2, ..., or by page: 1, 2, ..."""
+    chapter = () if number(page) is None else (number(page),)
     kinds = env.toc_fignumbers.get(page, {})
     for kind, numbers in kinds.items():
-        kinds[kind] = {name: (number(page), i) for i, name in enumerate(numbers, start=1)}
+        kinds[kind] = {name: (*chapter, i) for i, name in enumerate(numbers, start=1)}
 
 
 # Times

@@ -29,7 +29,7 @@ class Fading(UpdateRule):
 
     def lasting(self, steps: int) -> "Fading":
         """The same rule, whose steps fade over so many; the weights are shared, not copied."""
-        return Fading(self.rule, steps)
+        return Fading(self.rule.lasting(steps), steps)
 
     def on(self, groups: Mapping[str, Tensor]) -> "Fading":
         return Fading(self.rule.on(groups), self.steps)

@@ -50,6 +50,9 @@ class Partitioned(UpdateRule):
         missing = {name: torch.arange(0) for name in self.rules if name not in groups}
         return Partitioned(dict(self.rules.items()), {**groups, **missing})
 
+    def lasting(self, steps: int) -> "Partitioned":
+        return Partitioned({name: rule.lasting(steps) for name, rule in self.rules.items()}, self.groups)
+
     def select(self, index: Tensor, state: State) -> tuple[UpdateRule, State]:
         rules, groups, states = {}, {}, []
         for (name, group), memory in zip(self.groups.items(), state, strict=True):

@@ -1,5 +1,7 @@
 """A learned start, written as a rule whose first step ignores the gradient."""
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
 from l2l_lite.rules import State, UpdateRule
@@ -18,6 +20,17 @@ class StartAt(UpdateRule):
     def __init__(self, rule: UpdateRule, start: Tensor):
         super().__init__()
         self.rule, self.start = rule, nn.Parameter(start.detach().clone())
+
+    def on(self, groups: Mapping[str, Tensor]) -> "StartAt":
+        return self._with(self.rule.on(groups))
+
+    def lasting(self, steps: int) -> "StartAt":
+        return self._with(self.rule.lasting(max(1, steps - 1)))  # the first step is none of its own
+
+    def _with(self, rule: UpdateRule) -> "StartAt":
+        other = StartAt(rule, self.start)
+        other.start = self.start  # shared, not copied
+        return other
 
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         if theta is None:
