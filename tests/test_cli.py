@@ -3,9 +3,7 @@
 import os
 import subprocess
 import sys
-import tomllib
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -268,21 +266,6 @@ def test_bench_prints_a_line_for_each_setting(capsys, monkeypatch):
     assert all(float(number) > 0 for line in lines[3:7] for number in line[2:5])
     assert [line[0] for line in lines[7:9]] == ["sampled:", "identity:"]
     assert [line[-2:] for line in lines[9:]] == [["small", "tensors"]] * 3
-
-
-def test_ctrl_c_while_pytorch_is_imported_ends_the_command_without_a_word(tmp_path):
-    root = Path(__file__).resolve().parents[1]
-    module, function = tomllib.loads((root / "pyproject.toml").read_text())["project"]["scripts"][
-        "l2l"
-    ].split(":")
-    (tmp_path / "torch.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
-    program = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # as in a terminal
-        f"from {module} import {function}; {function}()"
-    )
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
 SITE = """

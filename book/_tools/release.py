@@ -85,8 +85,8 @@ def wheel_faults(wheel: Path, root: Path = ROOT) -> Iterator[str]:
     if wheel.stat().st_size > LARGEST:
         yield f"the wheel has {wheel.stat().st_size:,} bytes, more than {LARGEST:,}"
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    files = [*root.glob("l2l_command.py"), *(root / "l2l_lite").rglob("*")]
-    ours = {path.relative_to(root).as_posix() for path in files if path.is_file() and path.suffix != ".pyc"}
+    files = (path for path in (root / "l2l_lite").rglob("*") if path.is_file())
+    ours = {path.relative_to(root).as_posix() for path in files if path.suffix != ".pyc"}
     for name in sorted(ours - held):
         yield f"the wheel lacks {name}"
     for name in sorted(held - ours):
