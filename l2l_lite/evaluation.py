@@ -121,8 +121,11 @@ def _inside(value: float, grid: Sequence[float]) -> bool:
 
 
 def compare(rules: Mapping[str, UpdateRule], problem: Problem, steps: int = 100) -> dict[str, Tensor]:
-    """Losses [steps + 1, tasks] of every rule, on the same tasks and the same minibatches."""
-    return {name: optimize(rule, problem, steps).losses for name, rule in rules.items()}
+    """Losses [steps + 1, tasks] of every rule, on the same tasks and the same minibatches.
+
+    Each is told how long the run lasts, see `UpdateRule.lasting`.
+    """
+    return {name: optimize(rule.lasting(steps), problem, steps).losses for name, rule in rules.items()}
 
 
 class Interval(NamedTuple):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import l2l_lite as l2l
+from l2l_lite.learned import Fading
 from l2l_lite.problems.quadratic import QuadraticProblem
 
 
@@ -126,6 +127,12 @@ def test_compare_starts_every_run_with_fresh_memory():
     rules, problem = {"Adam": l2l.Adam(0.1)}, bowl(1.0)
     first = l2l.compare(rules, problem, steps=5)
     torch.testing.assert_close(l2l.compare(rules, problem, steps=5), first, rtol=0, atol=0)
+
+
+def test_compare_tells_a_rule_how_long_the_run_lasts():
+    told = l2l.compare({"fading": Fading(l2l.Adam(0.1))}, bowl(1.0), steps=5)["fading"]
+    assert torch.equal(told, l2l.optimize(Fading(l2l.Adam(0.1), steps=5), bowl(1.0), 5).losses)
+    assert not torch.equal(told, l2l.optimize(l2l.Adam(0.1), bowl(1.0), 5).losses)
 
 
 def test_all_of_the_baselines_can_be_tuned():

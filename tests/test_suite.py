@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 import l2l_lite as l2l
 from l2l_lite.cli import app
+from l2l_lite.learned import Fading
 from l2l_lite.suite import contest, record, report, runs
 from l2l_lite.suite.tasks import TASKS, Task
 
@@ -121,6 +122,21 @@ def test_a_constant_rate_is_run_once_for_all_horizons_and_a_falling_one_for_each
     assert lengths == [1000]
     contest._runs(BOWL, adam, True, (0,))
     assert lengths == [1000, 200, 1000]
+
+
+def test_a_rule_is_told_the_number_of_steps_only_if_it_makes_use_of_it(monkeypatch):
+    told = []
+
+    def train(task, make, steps, seed, cosine=False):
+        told.append((steps, getattr(make(nn.Linear(1, 1)).rule, "steps", None)))
+        return torch.ones(steps)
+
+    rivals = {"AdamW": {str(h): {"final": [1.0]} for h in contest.HORIZONS}}
+    monkeypatch.setattr(contest, "train", train)
+    contest.learned(BOWL, l2l.Adam(0.1), (0,), rivals)
+    assert told == [(1000, None)]
+    contest.learned(BOWL, Fading(l2l.Adam(0.1)), (0,), rivals)
+    assert told[1:] == [(200, 200), (1000, 1000)]
 
 
 @pytest.fixture(scope="module")

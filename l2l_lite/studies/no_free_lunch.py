@@ -214,7 +214,7 @@ def log_final(rule: UpdateRule, problem: Problem) -> Tensor:
     Its mean is that of the geometric mean, for which tasks of any size count alike. Losses below 1e-12 are
     rounding and count as that.
     """
-    losses = final_loss(optimize(rule, problem, STEPS).losses)
+    losses = final_loss(optimize(rule.lasting(STEPS), problem, STEPS).losses)
     return losses.nan_to_num(nan=torch.inf).clamp(min=1e-12).log()
 
 

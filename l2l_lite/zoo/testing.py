@@ -33,8 +33,9 @@ def run_test(
     """
     problem, single, groups, every = _rivals(test, device)
     baselines = {criterion: _without(PAPER, tuned) for criterion, tuned in every.items()}
-    tested = rules if test.every_seed else {shipped: rules[shipped]}
-    learned = {seed: optimize(rule.on(groups), problem, test.steps) for seed, rule in tested.items()}
+    chosen = rules if test.every_seed else {shipped: rules[shipped]}
+    tested = {seed: rule.on(groups).lasting(test.steps) for seed, rule in chosen.items()}
+    learned = {seed: optimize(rule, problem, test.steps) for seed, rule in tested.items()}
     result: dict[str, Any] = {"steps": test.steps, "tasks": test.tasks}
     if isinstance(problem, ClassifierProblem) and problem.criterion is cross_entropy:
         result["stuck"] = _stuck(problem, learned)
@@ -54,7 +55,7 @@ def run_test(
             result["reach"] = _reach(learned, runs, result[criterion]["best_baseline"])
     papers = {label: run for label, (_, run) in _without("Nesterov", every["final"]).items()}
     result["paper"] = _ratios("final", learned, papers)  # momentum 0.9, the rate tuned for the final loss
-    timed = {"learned": tested[shipped].on(groups)}
+    timed = {"learned": tested[shipped]}
     timed |= {label: one.rule for label, (one, _) in baselines["final"].items()}
     result["milliseconds"] = _milliseconds(timed, single)
     return result
