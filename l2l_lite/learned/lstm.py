@@ -89,9 +89,10 @@ def _lstm(cell: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, T
     if gates.requires_grad or c.requires_grad:
         c = f.sigmoid() * c + i.sigmoid() * g.tanh()
         return o.sigmoid() * c.tanh(), c
-    # Nothing is kept for a backward pass, so the same is computed in place.
-    c = f.sigmoid_().mul_(c).add_(i.sigmoid_().mul_(_fast_tanh(g)))
-    return o.sigmoid_().mul_(_fast_tanh(c)), c
+    # Nothing is kept for a backward pass, so the same is computed in place; not in the gates themselves,
+    # for they are parts of one tensor, all of which `torch.compile` would copy each time.
+    c = f.sigmoid().mul_(c).add_(i.sigmoid().mul_(_fast_tanh(g)))
+    return o.sigmoid().mul_(_fast_tanh(c)), c
 
 
 def _fast_tanh(x: Tensor) -> Tensor:
