@@ -199,7 +199,7 @@ def _measured(
     calls |= rivals
     for call in calls.values():  # what is made at a first call is not of its memory
         call()
-    memory = {name: rounded(added_gigabytes(call, device)) for name, call in calls.items() if _meta(name)}
+    memory = {name: added_gigabytes(call, device) for name, call in calls.items() if _meta(name)}
     times = milliseconds(calls, device, rounds, own_clock(device))
     step = {name: ms / WINDOW / tasks for name, ms in times.items()}
     return {
@@ -211,7 +211,7 @@ def _measured(
         "deployed over Adam": rounded(step["deployed"] / step["Adam"]),
         "floor's share": rounded(step["floor"] / step["deployed"]),
         "GFLOP/s": rounded(gigaflops(rule, dim, step["identity"])),
-        "gigabytes": memory,
+        "gigabytes": {name: rounded(size) for name, size in memory.items() if not math.isnan(size)},
     } | seconds
 
 
