@@ -86,16 +86,16 @@ def _lstm(cell: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, T
     seen = torch.cat([x, h]).reshape(weight.shape[1], h.shape[1:].numel())
     gates = torch.addmm(bias, weight, seen).view(len(weight), *h.shape[1:])
     i, f, g, o = gates.chunk(4)
-    if gates.requires_grad or c.requires_grad:
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        return o.sigmoid() * c.tanh(), c
+    if torch.is_grad_enabled():
+        c = f.sigmoid() * c + i.sigmoid() * _tanh(g)
+        return o.sigmoid() * _tanh(c), c
     # Nothing is kept for a backward pass, so the same is computed in place; not in the gates themselves,
     # for they are parts of one tensor, all of which `torch.compile` would copy each time.
-    c = f.sigmoid().mul_(c).add_(i.sigmoid().mul_(_fast_tanh(g)))
-    return o.sigmoid().mul_(_fast_tanh(c)), c
+    c = f.sigmoid().mul_(c).add_(i.sigmoid().mul_(_tanh(g)))
+    return o.sigmoid().mul_(_tanh(c)), c
 
 
-def _fast_tanh(x: Tensor) -> Tensor:
+def _tanh(x: Tensor) -> Tensor:
     # 2 σ(2 x) - 1 gives the same numbers to 1e-7, and PyTorch's sigmoid costs a CPU a fraction of its tanh.
     # Under a graph its longer backward pass costs more than that.
-    return (x + x).sigmoid_().mul_(2).sub_(1)
+    return x.tanh() if x.requires_grad else 2 * (2 * x).sigmoid() - 1
