@@ -1,13 +1,19 @@
 """Milliseconds a task-step of meta-training and of deployed rules, timed in turns."""
 
+import json
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from pathlib import Path
 from statistics import median
+from typing import Any, NamedTuple
 
 import torch
 
+from l2l_lite.artefacts import rounded, versions
+from l2l_lite.hardware import device_name, keep_freed_memory, processor_name, return_freed_memory
 from l2l_lite.learned import LSTMRule, identity
 from l2l_lite.objectives import uniform
 from l2l_lite.problems import FAMILIES, Family
@@ -18,6 +24,30 @@ from l2l_lite.trajectory import meta_gradient, optimize, sampled_meta_gradient, 
 
 WINDOW = 20  # steps
 ONE_IN = 8  # coordinates
+Calls = Mapping[str, Callable[[], object]]
+
+
+class Workload(NamedTuple):
+    """A problem that is timed, and the paper's rule for it."""
+
+    name: str
+    family: str
+    tasks: int
+
+    def rule(self) -> LSTMRule:
+        return LSTMRule() if self.name == "M" else LSTMRule(preprocess=identity)
+
+    def about(self) -> str:
+        return {
+            "M": "the MNIST network 784-20-10, batch 128",
+            "Q": "quadratics of 10 dimensions",
+        }[self.name]
+
+
+WORKLOADS = (
+    Workload("M", "mnist", 1),
+    *(Workload("Q", "quadratic", tasks) for tasks in (1, 32, 128)),
+)
 
 
 def contestants(
@@ -42,20 +72,48 @@ def contestants(
     }
 
 
+def floor(rule: LSTMRule, coordinates: int) -> Callable[[], object]:
+    """The matrix products and the nonlinearities of a window of the rule's steps, and nothing else."""
+    device = rule.output.weight.device
+    inputs, layers = len(rule.preprocess(torch.zeros(1))), []
+    for cell in rule.cells:
+        weight, x = torch.cat([cell.weight_ih, cell.weight_hh], dim=1).detach(), inputs + cell.hidden_size
+        layers.append((weight, torch.rand(x, coordinates, device=device)))
+        inputs = cell.hidden_size
+    gates, out = torch.empty(0, device=device), torch.rand(inputs, coordinates, device=device)
+
+    @torch.no_grad()
+    def window() -> None:
+        for _ in range(WINDOW):
+            for weight, x in layers:
+                torch.mm(weight, x, out=gates.resize_(len(weight), coordinates)).sigmoid_()
+                out.sigmoid_()  # of the cell's memory
+            rule.output.weight @ out
+
+    return window
+
+
 def milliseconds(
-    calls: Mapping[str, Callable[[], object]], device: torch.device, rounds: int
+    calls: Calls, device: torch.device, rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, float]:
     """Median time of each call, in turns, so that a machine that slows down slows all of them."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = clock()
             call()
             if device.type == "cuda":
                 torch.cuda.synchronize()
             if turn:  # the first turn warms up
-                times[name].append(1000 * (time.perf_counter() - began))
+                times[name].append(1000 * (clock() - began))
     return {name: median(values) for name, values in times.items()}
+
+
+def own_clock(device: torch.device) -> Callable[[], float]:
+    """On one thread of a CPU the time that the process had of it, so that other programs do not count."""
+    fine = time.get_clock_info("process_time").resolution < 1e-5
+    alone = device.type == "cpu" and torch.get_num_threads() == 1
+    return time.process_time if fine and alone else time.perf_counter
 
 
 def gigaflops(rule: UpdateRule, coordinates: int, step_milliseconds: float) -> float:
@@ -66,6 +124,7 @@ def gigaflops(rule: UpdateRule, coordinates: int, step_milliseconds: float) -> f
 
 def added_gigabytes(call: Callable[[], object], device: torch.device) -> float:
     """How far a call drives the memory above what is held before it; NaN where that cannot be told."""
+    return_freed_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
@@ -98,23 +157,112 @@ def small_tensors(count: int = 60) -> dict[str, Callable[[], object]]:
     }
 
 
-def rows(device: torch.device, rounds: int) -> list[str]:
-    """The table that `l2l bench` prints, a line for each problem, and what follows it."""
-    settings = [
-        ("M", "mnist", 1, LSTMRule()),
-        *(("Q", "quadratic", tasks, LSTMRule(preprocess=identity)) for tasks in (1, 32, 128)),
+def measure(
+    device: torch.device,
+    rounds: int,
+    *,
+    compiled: bool = False,
+    rivals: Callable[[Workload], Calls] = lambda workload: {},
+) -> dict[str, Any]:
+    """What `l2l bench` says, for JSON: for each workload milliseconds a task-step, and how they compare.
+
+    `compiled` adds the rule's step by `torch.compile`; `rivals` may add what is timed in the same turns.
+    """
+    kept, clock = keep_freed_memory(), own_clock(device)
+    return {
+        "device": device_name(device),
+        "processor": processor_name() if device.type == "cpu" else device_name(device),
+        "versions": versions(),
+        "rounds": rounds,
+        "clock": "of the process" if clock is time.process_time else "of the wall",
+        "freed memory": "kept" if kept else "given back to the system",
+        "workloads": [
+            _measured(workload, device, rounds, compiled, rivals(workload)) for workload in WORKLOADS
+        ],
+        "small tensors": {
+            name: rounded(ms)
+            for name, ms in milliseconds(small_tensors(), torch.device("cpu"), 10 * rounds, clock).items()
+        },
+    }
+
+
+def _measured(
+    workload: Workload, device: torch.device, rounds: int, compiled: bool, rivals: Calls
+) -> dict[str, Any]:
+    family, tasks = FAMILIES[workload.family](), workload.tasks
+    rule, dim = workload.rule().to(device), family.sample(1, 0).theta0.shape[1]
+    calls = contestants(rule, family, tasks, device) | {"floor": floor(rule, tasks * dim)}
+    seconds: dict[str, float] = {}
+    if compiled and workload.name == "M":
+        quick, seconds = _compiled(workload, device)
+        calls |= quick
+    calls |= rivals
+    for call in calls.values():  # what is made at a first call is not of its memory
+        call()
+    memory = {name: added_gigabytes(call, device) for name, call in calls.items() if _meta(name)}
+    times = milliseconds(calls, device, rounds, own_clock(device))
+    step = {name: ms / WINDOW / tasks for name, ms in times.items()}
+    return {
+        "name": workload.name,
+        "what": workload.about(),
+        "tasks": tasks,
+        "milliseconds": {name: rounded(ms) for name, ms in step.items()},
+        "over unroll": {name: rounded(step[name] / step["unroll"]) for name in ("sampled", "identity")},
+        "deployed over Adam": rounded(step["deployed"] / step["Adam"]),
+        "floor's share": rounded(step["floor"] / step["deployed"]),
+        "GFLOP/s": rounded(gigaflops(rule, dim, step["identity"])),
+        "gigabytes": {name: rounded(size) for name, size in memory.items() if not math.isnan(size)},
+    } | seconds
+
+
+def _compiled(workload: Workload, device: torch.device) -> tuple[Calls, dict[str, float]]:
+    """Contestants with a compiled rule, and the seconds of a core that their compilation takes."""
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # so that all of it is counted
+    torch.compiler.config.force_disable_caches = True
+    rule, began = workload.rule().to(device), sum(os.times()[:4])
+    rule.compile(dynamic=False)
+    every = contestants(rule, FAMILIES[workload.family](), workload.tasks, device)
+    calls = {f"{name}, compiled": every[name] for name in ("sampled", "deployed")}
+    for call in calls.values():
+        call()
+    return calls, {"seconds to compile": round(sum(os.times()[:4]) - began)}
+
+
+def _meta(name: str) -> bool:
+    return name in ("sampled", "identity", "unroll") or name.endswith("meta")
+
+
+def table(found: Mapping[str, Any]) -> list[str]:
+    """The same as lines of text."""
+    loads = found["workloads"]
+    names = list(loads[0]["milliseconds"])
+    lines = [
+        f"{found['processor']}; {found['device']}; PyTorch {found['versions']['torch']}",
+        f"freed memory is {found['freed memory']}; time {found['clock']}, median of {found['rounds']} turns",
+        f"{'ms a task-step':22}" + "".join(f"{_label(load):>9}" for load in loads),
     ]
-    names = ("sampled", "identity", "unroll", "deployed", "Adam")
-    lines = [f"{'':3}{'tasks':>5}" + "".join(f"{name:>10}" for name in names) + f"{'GFLOP/s':>9}"]
-    memory: dict[str, float] = {}
-    for name, family, tasks, rule in settings:
-        calls = contestants(rule.to(device), FAMILIES[family](), tasks, device)
-        if name == "M":
-            memory = {key: added_gigabytes(calls[key], device) for key in ("sampled", "identity")}
-        step = {key: ms / WINDOW / tasks for key, ms in milliseconds(calls, device, rounds).items()}
-        dim = FAMILIES[family]().sample(1, 0).theta0.shape[1]
-        times = "".join(f"{step[key]:10.4f}" for key in names)
-        lines.append(f"{name:3}{tasks:5}{times}{gigaflops(rule, dim, step['identity']):9.1f}")
-    lines += [f"{key}: {value:.2f} GB of memory for M" for key, value in memory.items()]
-    small = milliseconds(small_tensors(), torch.device("cpu"), 10 * rounds)
-    return [*lines, *(f"{key}: {ms:.3f} ms a step on 60 small tensors" for key, ms in small.items())]
+    for name in names:
+        lines.append(_row(name, [load["milliseconds"].get(name, math.nan) for load in loads]))
+    for name in ("sampled", "identity"):
+        lines.append(_row(f"{name} / unroll", [load["over unroll"][name] for load in loads]))
+    for label in ("deployed over Adam", "floor's share", "GFLOP/s"):
+        lines.append(_row(label.replace("over", "/"), [load[label] for load in loads]))
+    for name in loads[0]["gigabytes"]:
+        lines.append(_row(f"GB, {name}", [load["gigabytes"].get(name, math.nan) for load in loads]))
+    if "seconds to compile" in loads[0]:
+        lines.append(f"the rule of M takes {loads[0]['seconds to compile']} s of a core to compile")
+    small = found["small tensors"]
+    return [*lines, *(f"{name}: {ms:.3f} ms a step on 60 small tensors" for name, ms in small.items())]
+
+
+def _label(load: Mapping[str, Any]) -> str:
+    return f"{load['name']} ×{load['tasks']}"
+
+
+def _row(label: str, values: list[float]) -> str:
+    return f"{label:22}" + "".join(f"{value:9.3g}" for value in values)
+
+
+def recorded() -> dict[str, Any]:
+    """A run of the bench that the package holds, with a rival in plain JAX, and the command that made it."""
+    return dict(json.loads(files("l2l_lite").joinpath("studies", "bench.json").read_text(encoding="utf-8")))

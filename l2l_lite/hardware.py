@@ -1,7 +1,9 @@
 """What the code runs on."""
 
 import ctypes
+import os
 import platform
+from pathlib import Path
 
 import torch
 
@@ -19,6 +21,20 @@ def device_name(device: torch.device) -> str:
     return f"CPU ({platform.machine()}), {threads} thread{'s' if threads > 1 else ''}"
 
 
+def processor_name() -> str:
+    """The processor and the instructions that PyTorch uses of it."""
+    name = platform.processor() or platform.machine()
+    if (listed := Path("/proc/cpuinfo")).exists():
+        models = (line for line in listed.read_text().splitlines() if line.startswith("model name"))
+        name = next(models, f": {name}").partition(":")[2].strip()
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def keep_freed_memory() -> bool:
     """Let the C library keep large blocks that are freed for the next ones; whether it can (glibc on Linux).
 
@@ -30,3 +46,9 @@ def keep_freed_memory() -> bool:
     trim_threshold, top_pad, mmap_threshold = -1, -2, -3  # as in malloc.h
     settings = {mmap_threshold: 1 << 25, trim_threshold: 1 << 30, top_pad: 1 << 28}
     return all(library.mallopt(*setting) for setting in settings.items())
+
+
+def return_freed_memory() -> None:
+    """Give the system back what `keep_freed_memory` has kept so far, where the C library can."""
+    if platform.system() == "Linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)

@@ -1,5 +1,6 @@
 """The command line: train, evaluate, zoo and bench, stopped and resumed, with errors in one sentence."""
 
+import json
 import os
 import subprocess
 import sys
@@ -257,15 +258,44 @@ def test_every_command_explains_itself(command):
     assert "Usage" in result.output
 
 
-def test_bench_prints_a_line_for_each_setting(capsys, monkeypatch):
+@pytest.fixture
+def short(monkeypatch):
+    """A bench of few steps; the number of threads is left as it was."""
     monkeypatch.setattr(cli.benchmark, "WINDOW", 2)
-    code, out, _ = run(capsys, "bench", "--rounds", "1", "--device", "cpu")
-    lines = [line.split() for line in out.splitlines()]
+    threads = torch.get_num_threads()
+    yield ["bench", "--rounds", "1", "--threads", "1", "--device", "cpu"]
+    torch.set_num_threads(threads)
+
+
+def test_bench_prints_a_line_for_each_contestant(capsys, short, monkeypatch):
+    monkeypatch.setattr(cli.benchmark, "measure", lambda *_, compiled: cli.benchmark.recorded())
+    code, out, _ = run(capsys, *short)
+    lines = out.splitlines()
     assert code == 0
-    assert [line[:2] for line in lines[3:7]] == [["M", "1"], ["Q", "1"], ["Q", "32"], ["Q", "128"]]
-    assert all(float(number) > 0 for line in lines[3:7] for number in line[2:5])
-    assert [line[0] for line in lines[7:9]] == ["sampled:", "identity:"]
-    assert [line[-2:] for line in lines[9:]] == [["small", "tensors"]] * 3
+    assert "; PyTorch " in lines[0]
+    assert lines[1].startswith("freed memory is ")
+    assert lines[2].split() == ["ms", "a", "task-step", "M", "×1", "Q", "×1", "Q", "×32", "Q", "×128"]
+    numbers = {line[:22].strip(): line[22:].split() for line in lines[3:] if "small tensors" not in line}
+    assert list(numbers)[:6] == ["sampled", "identity", "unroll", "deployed", "Adam", "floor"]
+    assert all(float(row[0]) > 0 for row in numbers.values() if len(row) == 4)
+    assert [line.split()[-2:] for line in lines[-3:]] == [["small", "tensors"]] * 3
+
+
+def test_bench_measures_what_is_recorded(capsys, short):
+    code, out, _ = run(capsys, *short, "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert [(load["name"], load["tasks"]) for load in found["workloads"]] == [
+        ("M", 1),
+        ("Q", 1),
+        ("Q", 32),
+        ("Q", 128),
+    ]
+    for load in found["workloads"]:
+        ms = load["milliseconds"]
+        assert load["floor's share"] == pytest.approx(ms["floor"] / ms["deployed"], rel=1e-2)
+        assert load["deployed over Adam"] == pytest.approx(ms["deployed"] / ms["Adam"], rel=1e-2)
+    assert found.keys() == cli.benchmark.recorded().keys() - {"command"}
 
 
 SITE = """

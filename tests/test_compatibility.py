@@ -279,6 +279,31 @@ def test_a_model_that_is_compiled_to_machine_code_is_trained_as_a_plain_one():
     compiled("inductor")
 
 
+def compiled_rule(backend):
+    torch._dynamo.reset()
+    plain, quick = LSTMRule(hidden=(4,)), LSTMRule(hidden=(4,))
+    quick.compile(backend=backend, dynamic=False)
+    phis, models = [], []
+    for rule in (plain, quick):
+        settings = {"steps": 4, "unroll_length": 2, "validation_tasks": 2}
+        l2l.meta_train(rule, l2l.Quadratic(3), trajectories=2, **settings)
+        phis.append(nn.utils.parameters_to_vector(rule.parameters()))
+        models.append(network())
+        train(models[-1], TorchOptimizer(models[-1].parameters(), rule))
+    torch.testing.assert_close(phis[1], phis[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(weights(models[1]), weights(models[0]))
+
+
+def test_a_compiled_rule_is_trained_and_used_as_a_plain_one():
+    compiled_rule("aot_eager")
+
+
+@pytest.mark.skipif("L2L_WEEKLY" not in os.environ, reason="takes a minute: for the weekly workflow")
+@pytest.mark.skipif(not shutil.which("c++"), reason="torch.compile needs a C++ compiler on a CPU")
+def test_a_rule_that_is_compiled_to_machine_code_is_trained_and_used_as_a_plain_one():
+    compiled_rule("inductor")
+
+
 def plainly(make_rule):
     model = network()
     train(model, TorchOptimizer(model.parameters(), make_rule()))

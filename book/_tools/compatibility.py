@@ -103,6 +103,15 @@ FEATURES = [
         "newest",
     ),
     Row(
+        "`rule.compile()`, to the graph, in meta-training and in use",
+        ("a compiled rule is trained and used as a plain one",),
+    ),
+    Row(
+        "`rule.compile()`, to machine code",
+        ("a rule that is compiled to machine code is trained and used as a plain one",),
+        "newest",
+    ),
+    Row(
         "DDP, two processes on gloo",
         ("copies of a model are trained as one",),
     ),

@@ -65,11 +65,11 @@ def remember(
         raise ValueError(
             f"the rule's state has {expected.numel()} coordinates but it was given {shape.numel()} gradients"
         )
-    next_state = []
+    x, next_state = x.reshape(len(x), *expected), []
     for cell, (h, c) in zip(cells, state, strict=True):
-        x, c = _lstm(cell, *(part.reshape(len(part), shape.numel()) for part in (x, h, c)))
-        x = x.reshape(h.shape) if share is None else share(x.reshape(h.shape))
-        next_state.append((x, c.reshape(h.shape)))
+        x, c = _lstm(cell, x, h, c)
+        x = x if share is None else share(x)
+        next_state.append((x, c))
     return x.reshape(len(x), *shape), tuple(next_state)
 
 
@@ -79,13 +79,20 @@ def read_out(layer: nn.Linear, x: Tensor) -> Tensor:
 
 
 def _lstm(cell: nn.LSTMCell, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    # The arithmetic of nn.LSTMCell on [units, coordinates]: with coordinates last, each gate is one
-    # contiguous block and both matrix products are one, which is faster for so small a cell.
+    # The arithmetic of nn.LSTMCell on [units, *shape]: with coordinates last, each gate is one contiguous
+    # block and both matrix products are one, which is faster for so small a cell.
     weight = torch.cat([cell.weight_ih, cell.weight_hh], dim=1)
-    bias = (cell.bias_ih + cell.bias_hh)[:, None]
-    i, f, g, o = torch.addmm(bias, weight, torch.cat([x, h])).chunk(4)
-    c = f.sigmoid() * c + i.sigmoid() * _tanh(g)
-    return o.sigmoid() * _tanh(c), c
+    bias = (cell.bias_ih + cell.bias_hh).unsqueeze(1)
+    seen = torch.cat([x, h]).reshape(weight.shape[1], h.shape[1:].numel())
+    gates = torch.addmm(bias, weight, seen).view(len(weight), *h.shape[1:])
+    i, f, g, o = gates.chunk(4)
+    if torch.is_grad_enabled():
+        c = f.sigmoid() * c + i.sigmoid() * _tanh(g)
+        return o.sigmoid() * _tanh(c), c
+    # Nothing is kept for a backward pass, so the same is computed in place; not in the gates themselves,
+    # for they are parts of one tensor, all of which `torch.compile` would copy each time.
+    c = f.sigmoid().mul_(c).add_(i.sigmoid().mul_(_tanh(g)))
+    return o.sigmoid().mul_(_tanh(c)), c
 
 
 def _tanh(x: Tensor) -> Tensor:
