@@ -86,6 +86,9 @@ _subsets = {
     "CIFAR-5": Test(_cifar(CIFAR_5), tasks=16, tuning_tasks=4, rates=RATES[::2]),
     "CIFAR-2": Test(_cifar(CIFAR_2), tasks=16, tuning_tasks=4, rates=RATES[::2]),
 }
+_longer = {
+    "1,000 steps": Test(_cifar(), steps=1000, tasks=8, tuning_tasks=2, rates=RATES[:-4:2])  # to 0.3
+}
 
 RECIPES = {
     "cifar10": Recipe(
@@ -95,7 +98,7 @@ RECIPES = {
         make_rule=_pair,
         stages=_stages,
         seeds=(1, 2),
-        tests=_first | _subsets,
+        tests=_first | _subsets | _longer,
     ),
     "cifar10-single": Recipe(
         summary="the paper's convolutional network on CIFAR-10, one rule for all coordinates",
