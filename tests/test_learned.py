@@ -472,6 +472,12 @@ def test_a_rule_inside_of_another_is_told_how_many_steps_it_takes(around):
     rule.lasting(1)
 
 
+@pytest.mark.parametrize("around", ["Partitioned", "StartAt"])
+def test_a_rule_around_one_that_makes_no_use_of_the_number_of_steps_makes_none(around):
+    rule = AROUND[around](l2l.Adam())
+    assert rule.lasting(5) is rule
+
+
 def test_meta_training_tells_a_rule_the_length_of_each_run():
     lengths = []
 

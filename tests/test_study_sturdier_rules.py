@@ -8,7 +8,7 @@ import torch
 import l2l_lite as l2l
 from l2l_lite.problems import check_family
 from l2l_lite.studies import sturdier_rules as study
-from l2l_lite.suite import record
+from l2l_lite.suite import contest, record, runs
 
 TINY = {
     "trajectories": 2, "steps": (2, 4), "unroll_length": 2, "tasks": 1,
@@ -73,7 +73,7 @@ def test_a_rule_that_is_told_its_steps_is_run_once_for_each_number(tiny):
     rule = study.Fading(l2l.Adam(0.05))
     found = study.on_task("diabetes", rule, 0)
     assert found["20"] != study.on_task("diabetes", l2l.Adam(0.05), 0)["20"]
-    alone = study.train(study.TASKS["diabetes"], study.learner(rule.lasting(10)), 10, 0)
+    alone = runs.train(study.TASKS["diabetes"], contest.learner(rule.lasting(10)), 10, 0)
     assert found["10"] == pytest.approx(study.end(alone, 10), rel=1e-3)
 
 

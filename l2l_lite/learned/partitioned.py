@@ -51,7 +51,10 @@ class Partitioned(UpdateRule):
         return Partitioned(dict(self.rules.items()), {**groups, **missing})
 
     def lasting(self, steps: int) -> "Partitioned":
-        return Partitioned({name: rule.lasting(steps) for name, rule in self.rules.items()}, self.groups)
+        told = {name: rule.lasting(steps) for name, rule in self.rules.items()}
+        return (
+            self if all(told[name] is self.rules[name] for name in told) else Partitioned(told, self.groups)
+        )
 
     def select(self, index: Tensor, state: State) -> tuple[UpdateRule, State]:
         rules, groups, states = {}, {}, []

@@ -25,7 +25,8 @@ class StartAt(UpdateRule):
         return self._with(self.rule.on(groups))
 
     def lasting(self, steps: int) -> "StartAt":
-        return self._with(self.rule.lasting(max(1, steps - 1)))  # the first step is none of its own
+        rule = self.rule.lasting(max(1, steps - 1))  # the first step is none of its own
+        return self if rule is self.rule else self._with(rule)
 
     def _with(self, rule: UpdateRule) -> "StartAt":
         other = StartAt(rule, self.start)

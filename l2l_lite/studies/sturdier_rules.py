@@ -30,8 +30,8 @@ from l2l_lite.problems import Classifier, Family, mlp
 from l2l_lite.problems.mixture import Mixture, Rescaled
 from l2l_lite.rules import Adam, AdamW, State, UpdateRule
 from l2l_lite.suite import record
-from l2l_lite.suite.contest import DEFAULT, learner
-from l2l_lite.suite.runs import end, train
+from l2l_lite.suite.contest import DEFAULT, told
+from l2l_lite.suite.runs import end
 from l2l_lite.suite.tasks import TASKS
 from l2l_lite.training import meta_train
 from l2l_lite.zoo.recipes import RECIPES
@@ -216,14 +216,8 @@ def on_suite(rule: UpdateRule, seed: int) -> dict[str, dict[str, float | None]]:
 def on_task(name: str, rule: UpdateRule, seed: int) -> dict[str, float | None]:
     """The final loss of one task of the suite, by the number of steps."""
     lengths = (SHORT, LONG) if name in TAKE_LONG else (SHORT,)
-    if rule.lasting(LONG) is rule:  # not told how long it lasts, so that one run serves both
-        losses = train(TASKS[name], learner(rule), lengths[-1], seed)
-        ends = {steps: end(losses, steps) for steps in lengths}
-    else:
-        ends = {
-            steps: end(train(TASKS[name], learner(rule.lasting(steps)), steps, seed), steps)
-            for steps in lengths
-        }
+    runs = told(TASKS[name], rule, (seed,), lengths)
+    ends = {steps: end(losses, steps) for steps, (losses,) in runs.items()}
     return {str(steps): rounded(value) if math.isfinite(value) else None for steps, value in ends.items()}
 
 

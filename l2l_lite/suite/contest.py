@@ -45,15 +45,17 @@ def baselines(task: Task, seeds: Sequence[int]) -> dict[str, dict[str, Any]]:
 
 
 def learned(task: Task, rule: UpdateRule, seeds: Sequence[int], rivals: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a rule as it is, its steps counted to the losses of the tuned AdamW.
-
-    A rule that asks for it is told how long each run lasts, as a cosine is.
-    """
-    if rule.lasting(max(HORIZONS)) is rule:
-        runs = _runs(task, learner(rule), False, seeds)
-    else:
-        runs = {h: [train(task, learner(rule.lasting(h)), h, seed) for seed in seeds] for h in HORIZONS}
+    """The same for a rule as it is, its steps counted to the losses of the tuned AdamW."""
+    runs = told(task, rule, seeds, HORIZONS)
     return {str(h): _figures(runs[h], h, rivals["AdamW"][str(h)]["final"]) for h in HORIZONS}
+
+
+def told(task: Task, rule: UpdateRule, seeds: Sequence[int], horizons: Sequence[int]) -> Runs:
+    """Runs of a rule that is told how long each lasts; one run serves all if it makes no use of that."""
+    if rule.lasting(max(horizons)) is rule:
+        every = [train(task, learner(rule), max(horizons), seed) for seed in seeds]
+        return dict.fromkeys(horizons, every)
+    return {h: [train(task, learner(rule.lasting(h)), h, seed) for seed in seeds] for h in horizons}
 
 
 def learner(rule: UpdateRule) -> Maker:

@@ -1,7 +1,6 @@
 """Run the whole suite, a task in each process, and keep what hand-made optimizers reached."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -16,14 +15,14 @@ from tqdm import tqdm
 
 from l2l_lite import artefacts
 from l2l_lite.bench import milliseconds
-from l2l_lite.hardware import device_name, keep_freed_memory
+from l2l_lite.hardware import cores, device_name, keep_freed_memory
 from l2l_lite.rules import UpdateRule
 from l2l_lite.suite.contest import baselines, learned, learner
 from l2l_lite.suite.runs import train
 from l2l_lite.suite.tasks import TASKS
 
 SEEDS = (0, 1, 2)
-JOBS = min(8, os.cpu_count() or 1)
+JOBS = min(8, cores())
 COMMAND = "l2l suite --baselines"
 
 
