@@ -44,10 +44,11 @@ def test_a_family_made_of_others_keeps_its_promises(family):
 
 def test_rescaled_tasks_are_the_tasks_in_other_units():
     plain, problem = SMALL.sample(2, 5), Rescaled(SMALL, spread=2.0).sample(2, 5)
-    assert torch.allclose(problem.theta0 * problem.unit, plain.theta0)
-    x = problem.theta0 + torch.randn_like(problem.theta0)
-    assert torch.equal(problem.loss(x, 1), plain.loss(problem.unit * x, 1))
-    assert torch.equal(problem.evaluate(x), plain.evaluate(problem.unit * x))
+    assert torch.equal(problem.theta0, plain.theta0)
+    way = torch.randn_like(problem.theta0)
+    x, theta = problem.theta0 + way, plain.theta0 + problem.unit * way
+    torch.testing.assert_close(problem.loss(x, 1), plain.loss(theta, 1))
+    torch.testing.assert_close(problem.evaluate(x), plain.evaluate(theta))
 
 
 def test_units_are_log_uniform_and_differ_from_coordinate_to_coordinate_and_from_seed_to_seed():

@@ -22,7 +22,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(study, "SHORT", 10)
     monkeypatch.setattr(study, "LONG", 20)
     monkeypatch.setattr(study, "TASKS", {name: study.TASKS[name] for name in ("diabetes", "transformer")})
-    monkeypatch.setitem(study.RECIPES["general"].__dict__, "make_validation", lambda: [study.plain()])
+    monkeypatch.setattr(study, "wider", lambda: [study.plain()])
 
 
 @pytest.mark.parametrize("name", study.VARIANTS)
@@ -67,6 +67,32 @@ def test_a_run_goes_on_where_it_was_stopped(tiny, tmp_path, monkeypatch):
 
 def test_the_families_are_families():
     check_family(study.plain())
+
+
+def test_more_kinds_of_networks_and_wider_ones_can_be_trained():
+    kinds, wider = study.forty_kinds().family.families, study.wider()
+    assert len({repr(family) for family in kinds}) == 40
+    assert not {repr(family) for family in kinds} & {repr(family) for family in wider}
+    for family in [*kinds[30:], *wider]:
+        problem = family.sample(2, 0)
+        loss, grad = l2l.value_and_grad(problem, problem.theta0, 0)
+        assert (loss > 0).all()
+        assert grad.isfinite().all()
+        assert grad.any()
+
+
+def test_steps_in_units_of_the_start_follow_the_parameters():
+    rule, grads = study.StartUnits(), torch.randn(6, 1, 50, generator=torch.Generator().manual_seed(0))
+
+    def steps(start, factor=1.0):
+        state, found = rule.init(torch.full((1, 50), start)), []
+        for grad in grads:
+            step, state = rule(factor * grad, state)
+            found.append(step)
+        return torch.stack(found)
+
+    torch.testing.assert_close(steps(500.0, 1e-3), 1000 * steps(0.5), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(steps(0.0), 0.01 * steps(1.0))  # and a network that starts at zero moves
 
 
 def test_a_rule_that_is_told_its_steps_is_run_once_for_each_number(tiny):

@@ -35,10 +35,10 @@ class Mixture:
 class Rescaled:
     """The tasks of a family in units of their own, drawn for each task (after Lv et al., 2017).
 
-    The rule moves x where θ = c x, and is given the gradient of a f(c x). For each coordinate log c is the
-    sum of two uniform numbers: one of its own, between -spread and spread, and one between -common and
-    common that all coordinates of the task share. Log a is uniform between -loss and loss. So gradients,
-    and the steps that are right, have any size, and a rule learns to rely on neither.
+    The rule moves x from θ0, where θ = θ0 + c (x - θ0), and is given the gradient of a f(θ). For each
+    coordinate log c is the sum of two uniform numbers: one of its own, between -spread and spread, and one
+    between -common and common that all coordinates of the task share. Log a is uniform between -loss and
+    loss. So gradients, and the steps that are right, have any size, and a rule learns to rely on neither.
     """
 
     family: Family
@@ -64,19 +64,22 @@ class Rescaled:
 
 
 class RescaledProblem:
-    """A problem, times a factor for each task, as a function of x = θ / unit."""
+    """A problem, times a factor for each task, as a function of x, where θ = θ0 + unit (x - θ0)."""
 
     def __init__(self, problem: Problem, unit: Tensor, factor: Tensor):
         self.problem, self.unit, self.factor = problem, unit, factor
-        self.theta0 = problem.theta0 / unit
+        self.theta0 = problem.theta0
 
     def loss(self, theta: Tensor, t: int) -> Tensor:
         """The loss of every task, [tasks]."""
-        return self.factor * self.problem.loss(self.unit * theta, t)
+        return self.factor * self.problem.loss(self._moved(theta), t)
 
     def evaluate(self, theta: Tensor) -> Tensor:
         """The held-out loss of every task, [tasks]."""
-        return self.factor * self.problem.evaluate(self.unit * theta)
+        return self.factor * self.problem.evaluate(self._moved(theta))
+
+    def _moved(self, theta: Tensor) -> Tensor:
+        return self.theta0 + self.unit * (theta - self.theta0)
 
     def select(self, rows: slice) -> "RescaledProblem":
         """Some of the tasks."""
