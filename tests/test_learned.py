@@ -417,6 +417,14 @@ def test_steps_fade_in_a_straight_line_and_are_over_at_its_end():
     assert steps[:, 0, 0].tolist() == [-1.0, -0.75, -0.5, -0.25, 0.0, 0.0]
 
 
+def test_steps_are_held_for_a_share_of_the_run_before_they_fade():
+    steps = run(Fading(l2l.GradientDescent(1.0), hold=0.5).lasting(8), torch.ones(10, 1, 2))
+    assert steps[:, 0, 0].tolist() == [-1.0, -1.0, -1.0, -1.0, -1.0, -0.75, -0.5, -0.25, 0.0, 0.0]
+    assert Fading(Fading(hold=0.5), 8).hold == 0.5
+    with pytest.raises(ValueError, match="below 1, but hold=1"):
+        Fading(hold=1)
+
+
 def test_a_rule_that_is_not_told_how_long_it_lasts_does_not_fade():
     grads, rule = gradients(5, 1, 6), ScaleFree()
     assert torch.equal(run(Fading(rule), grads), run(rule, grads))

@@ -81,7 +81,7 @@ def test_more_kinds_of_networks_and_wider_ones_can_be_trained():
         assert grad.any()
 
 
-def test_steps_in_units_of_the_start_follow_the_parameters():
+def test_steps_in_units_of_the_start_grow_with_the_root_of_the_parameters():
     rule, grads = study.StartUnits(), torch.randn(6, 1, 50, generator=torch.Generator().manual_seed(0))
 
     def steps(start, factor=1.0):
@@ -91,8 +91,8 @@ def test_steps_in_units_of_the_start_follow_the_parameters():
             found.append(step)
         return torch.stack(found)
 
-    torch.testing.assert_close(steps(500.0, 1e-3), 1000 * steps(0.5), rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(steps(0.0), 0.01 * steps(1.0))  # and a network that starts at zero moves
+    torch.testing.assert_close(steps(50.0, 1e-3), 10 * steps(0.5), rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(steps(0.0), 0.1 * steps(0.1))  # and a network that starts at zero moves
 
 
 def test_a_rule_that_is_told_its_steps_is_run_once_for_each_number(tiny):

@@ -81,18 +81,18 @@ class Unbounded(ScaleFree):
 
 
 class StartUnits(ScaleFree):
-    """Steps in units of the mean |θ0| over coordinates, which is small where layers have many inputs.
+    """Steps in units of √(0.08 s), s the mean |θ0| over coordinates: small where layers have many inputs.
 
+    So the unit is half way, on a logarithmic scale, between one that all networks share and the network's.
     Ratios beyond ±2 are cut off: where gradients are rare, any one is large beside their running mean.
     """
 
-    def __init__(self, scale: float = 0.7, least: float = 0.01, seed: int = 0):
+    def __init__(self, scale: float = 0.7, seed: int = 0):
         super().__init__(scale=scale, seed=seed)
-        self.least = least  # for networks that start at zero
 
     def init(self, theta: Tensor) -> State:
-        unit = theta.detach().abs().mean(dim=-1, keepdim=True).clamp_min(self.least)
-        return unit, super().init(theta)
+        size = theta.detach().abs().mean(dim=-1, keepdim=True)
+        return (0.08 * size.clamp_min(1e-3)).sqrt(), super().init(theta)
 
     def see(self, grad: Tensor, direction: Tensor, now: Tensor, told: Tensor) -> Tensor:
         return super().see(grad, direction.clamp(-2, 2), now.clamp(-2, 2), told)
@@ -232,7 +232,7 @@ VARIANTS: dict[str, Variant] = {
     "start-units": Variant(60, lambda seed: StartUnits(seed=seed)),
     "forty-kinds": Variant(50, make_family=forty_kinds),
     "whole-runs": Variant(75, settings=WHOLE),
-    "all-four": Variant(70, lambda seed: Fading(StartUnits(seed=seed)), WHOLE, forty_kinds),
+    "all-four": Variant(70, lambda seed: Fading(StartUnits(seed=seed), hold=0.5), WHOLE, forty_kinds),
     "nominal": Variant(60, _together(Adam(1e-3))),
     "nominal-decay": Variant(60, _together(AdamW(1e-3, weight_decay=0.1))),
     # a cheaper rule
