@@ -421,8 +421,9 @@ def test_steps_are_held_for_a_share_of_the_run_before_they_fade():
     steps = run(Fading(l2l.GradientDescent(1.0), hold=0.5).lasting(8), torch.ones(10, 1, 2))
     assert steps[:, 0, 0].tolist() == [-1.0, -1.0, -1.0, -1.0, -1.0, -0.75, -0.5, -0.25, 0.0, 0.0]
     assert Fading(Fading(hold=0.5), 8).hold == 0.5
-    with pytest.raises(ValueError, match="below 1, but hold=1"):
-        Fading(hold=1)
+    for share in (-0.1, 1):
+        with pytest.raises(ValueError, match=f"from 0 to below 1, but hold={share}"):
+            Fading(hold=share)
 
 
 def test_a_rule_that_is_not_told_how_long_it_lasts_does_not_fade():

@@ -22,7 +22,7 @@ class Fading(UpdateRule):
         inner, before = (rule.rule, rule.hold) if isinstance(rule, Fading) else (rule, 0.0)
         hold = before if hold is None else hold
         if not 0 <= hold < 1:
-            raise ValueError(f"hold is the share of a run before steps fade, below 1, but hold={hold}")
+            raise ValueError(f"hold is a share of the run, from 0 to below 1, but hold={hold}")
         if steps is not None and steps < 1:
             raise ValueError(f"a run has at least one step, but steps={steps}")
         self.rule: UpdateRule = inner

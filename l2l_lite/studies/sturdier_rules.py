@@ -83,7 +83,8 @@ class Unbounded(ScaleFree):
 class StartUnits(ScaleFree):
     """Steps in units of √(0.08 s), s the mean |θ0| over coordinates: small where layers have many inputs.
 
-    So the unit is half way, on a logarithmic scale, between one that all networks share and the network's.
+    So the unit is half way, on a logarithmic scale, between 0.08, about that of the networks of `general`,
+    and the network's own.
     Ratios beyond ±2 are cut off: where gradients are rare, any one is large beside their running mean.
     """
 
@@ -176,7 +177,7 @@ def forty_kinds() -> Family:
 
 
 def wider() -> list[Family]:
-    """What φ is chosen by: networks two to four times as wide as those of `general`, on other data."""
+    """What φ is chosen by: most networks are two to four times as wide, their data changed in other ways."""
     digits, noisy = small.enlarged(16, 0.1), small.mislabelled(0.1)
     kinds: list[tuple[Callable[[], nn.Module], data.Data]] = [
         (partial(dense, 256, 64, 64, 10), digits),
