@@ -33,13 +33,14 @@ class History:
         self,
         rule: UpdateRule,
         problems: Sequence[Problem],
-        steps: int,
+        numbers: Sequence[int],
         criterion: Callable[[Tensor], float],
     ) -> None:
-        """Score the running mean of φ, the mean over problems, and keep it if none was better."""
+        """Score the running mean of φ, the mean over problems and numbers of steps; keep the best one."""
         scored = deepcopy(rule)
         scored.load_state_dict(self.average)
-        value = sum(score(scored, problem, steps, criterion) for problem in problems) / len(problems)
+        scores = [score(scored, problem, steps, criterion) for steps in numbers for problem in problems]
+        value = sum(scores) / len(scores)
         if not self.best or value < min(self.validation):
             self.best = {name: weight.clone() for name, weight in self.average.items()}
         self.validation.append(value)
@@ -65,11 +66,13 @@ def mean_and_last(losses: Tensor) -> float:
     return float(losses.mean() + losses[-10:].mean()) / 2
 
 
-def log_mean_and_last(losses: Tensor) -> float:
+def log_mean_and_last(losses: Tensor, floor: float = 1e-30) -> float:
     """Mean of log f over a run [steps + 1, tasks] and of the log of each task's mean over its last tenth.
 
-    Tasks of any size count alike, for losses above zero.
+    Tasks of any size count alike. A loss below the `floor` counts as that, so that one task which is solved
+    does not decide for all.
     """
+    losses = losses.clamp_min(floor)
     last = losses[-(len(losses) // 10 or 1) :].mean(dim=0)
     return float(losses.log().mean() + last.log().mean()) / 2
 

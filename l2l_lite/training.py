@@ -43,7 +43,7 @@ def meta_train(
     ranks: Alone = ALONE,
     validate_every: int = 20,
     validation_tasks: int = 16,
-    validation_steps: int | None = None,
+    validation_steps: int | Sequence[int] | None = None,
     validation: Sequence[Family] = (),
     criterion: Callable[[Tensor], float] = mean_and_last,
     patience: int | None = None,
@@ -61,20 +61,20 @@ def meta_train(
     With an `average` above 0 it is a running mean of φ that is scored and kept: so much of it stays at each
     trajectory (Polyak and Juditsky, 1992).
     Every `validate_every` trajectories φ is frozen and scored by the criterion, on tasks of its own over
-    `validation_steps` (the longest trajectory), of the families `validation` where they are given; after
-    `patience` scores without a better one training stops. A window with NaN or Inf ends its
-    trajectory and leaves φ as it was; ten such trajectories in a row raise FloatingPointError. Each `stage`
-    of a seed has other tasks. With a `checkpoint` file, which is this run's alone, training goes on where it
-    was stopped and ends with the same φ, bit for bit. With `ranks` each process does this for its share of
-    the tasks, and the first one has the file.
+    `validation_steps` (the longest trajectory; the mean over several numbers), of the families `validation`
+    where they are given; after `patience` scores without a better one training stops. A window with NaN or
+    Inf ends its trajectory and leaves φ as it was; ten such trajectories in a row raise FloatingPointError.
+    Each `stage` of a seed has other tasks. With a `checkpoint` file, which is this run's alone, training goes
+    on where it was stopped and ends with the same φ, bit for bit. With `ranks` each process does this for its
+    share of the tasks, and the first one has the file.
     """
     check_rule(rule)
     shortest, longest = _range(steps)
-    scored = longest if validation_steps is None else validation_steps
+    scored = _numbers(longest if validation_steps is None else validation_steps)
     settings: dict[str, Any] = {
         "trajectories": trajectories, "steps": shortest, "unroll_length": unroll_length, "tasks": tasks,
         "lr": lr, "final_lr": final_lr, "clip": clip, "validate_every": validate_every,
-        "validation_tasks": validation_tasks, "validation_steps": scored,
+        "validation_tasks": validation_tasks, "validation_steps": min(scored, default=0),
     }  # fmt: skip
     _check(settings)
     if not 0 <= average < 1:
@@ -118,6 +118,10 @@ def meta_train(
             f"NaN or Inf. The rule holds the best φ so far; train again with a lower lr or scale."
         )
     return history
+
+
+def _numbers(steps: int | Sequence[int]) -> tuple[int, ...]:
+    return tuple(steps) if isinstance(steps, Sequence) else (steps,)
 
 
 def _range(steps: int | tuple[int, int]) -> tuple[int, int]:

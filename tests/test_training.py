@@ -55,7 +55,7 @@ def test_a_running_mean_of_phi_is_kept_and_scored():
         weights.append(history.average["output.bias"].item())
     assert weights == pytest.approx([1.0, 1.4, 2.44])  # 0.6 of what was before
     problem = l2l.Quadratic(3).sample(2, 0)
-    history.validate(rule, [problem], 5, mean_and_last)
+    history.validate(rule, [problem], (5,), mean_and_last)
     rule.load_state_dict(history.average)
     assert history.validation == [score(rule, problem, 5)]
     assert_same(history.best, phi(rule))
@@ -594,11 +594,23 @@ def test_validation_has_its_own_length_families_and_criterion():
     assert min(history.validation) == pytest.approx(score(rule, problem, 7, criterion), abs=1e-6)
 
 
+def test_scores_are_means_over_several_numbers_of_steps():
+    family, rule = Counted(), make_rule()
+    history = l2l.meta_train(rule, l2l.Quadratic(2), validation=[family], validation_steps=(3, 7), **SHORT)
+    assert family.lengths == [7]  # the same tasks for both
+    problem = family.sample(16, task_seed(Role.VALIDATION))
+    expected = sum(score(rule, problem, steps) for steps in (3, 7)) / 2
+    assert min(history.validation) == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(ValueError, match="validation_steps must be positive"):
+        train(validation_steps=())
+
+
 def test_the_logarithm_counts_tasks_of_any_size_alike():
     losses = torch.rand(31, 4, generator=l2l.generator(0)) + 0.1
     size = torch.tensor([1e-3, 1.0, 1.0, 1e3])
     assert log_mean_and_last(losses * size) == pytest.approx(log_mean_and_last(losses), abs=1e-5)
     assert log_mean_and_last(losses / 2) == pytest.approx(log_mean_and_last(losses) - math.log(2), abs=1e-5)
+    assert log_mean_and_last(0 * losses, floor=1e-4) == pytest.approx(math.log(1e-4))  # not diverged
 
 
 @pytest.mark.parametrize("steps", [(9, 3), (0, 5), 0])
