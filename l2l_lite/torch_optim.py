@@ -17,7 +17,8 @@ from l2l_lite.rules import State, UpdateRule, check_rule, check_step
 class TorchOptimizer(torch.optim.Optimizer):
     """Train a model's parameters with a rule, by default `zoo.load("general")`; `lr` multiplies its steps.
 
-    Where it is told the number of `steps` of the run, they fade to nothing over it, see `learned.Fading`.
+    Where it is told the number of `steps` of the run, they fade to nothing over it, see `learned.Fading`;
+    `general` was meta-trained to be told.
 
     Parameter groups, closures, schedulers, gradient scalers and `state_dict` work as in `torch.optim`; a
     group may have an `lr` and a `rule` of its own. The rule is given whole buckets [1, dim]: the parameters

@@ -593,7 +593,7 @@ def test_without_scripts_a_picture_and_the_words_remain(name: str) -> None:
 
 
 def test_a_rule_that_is_no_lstm_is_refused() -> None:
-    with pytest.raises(ValueError, match="'general' is a ScaleFree"):
+    with pytest.raises(ValueError, match="'general' is a Fading"):
         l2l.demos.response("general")
 
 

@@ -20,9 +20,9 @@ from l2l_lite.quasi_newton import BFGS, LBFGS, carriers, read, write
 from l2l_lite.zoo.recipes import RECIPES
 
 
-def run(rule, grads):
-    """The steps for a sequence of gradients [steps, ...]."""
-    state, steps = rule.init(grads[0]), []
+def run(rule, grads, theta=None):
+    """The steps for a sequence of gradients [steps, ...], θ at first 1 in each coordinate."""
+    state, steps = rule.init(torch.ones_like(grads[0]) if theta is None else theta), []
     for grad in grads:
         step, state = rule(grad, state)
         steps.append(step)
@@ -245,9 +245,26 @@ def test_its_steps_are_bounded_and_the_first_ones_are_held_back():
     rule = ScaleFree(scale=0.5)
     with torch.no_grad():
         rule.output.bias.fill_(100.0)  # a rule that always wants the longest step
-    steps = run(rule, gradients(40, 1, 5))[:, 0, 0]
-    expected = 0.5 * (1 - 0.9 ** torch.arange(1, 41))
+    steps = run(rule, gradients(40, 1, 5), torch.full((1, 5), -0.08))[:, 0, 0]
+    expected = 0.5 * 0.08 * (1 - 0.9 ** torch.arange(1, 41))
     torch.testing.assert_close(steps, expected)
+
+
+def test_its_unit_grows_with_the_root_of_the_parameters_it_starts_from():
+    rule, grads = ScaleFree(), gradients(6, 1, 50)
+    small, large = (run(rule, grads, torch.full((1, 50), start)) for start in (0.5, 50.0))
+    torch.testing.assert_close(large, 10 * small)
+    still, tiny = (run(rule, grads, torch.full((1, 50), start)) for start in (0.0, 0.001))
+    torch.testing.assert_close(still, tiny)  # a network that starts at zero moves
+
+
+def test_a_ratio_is_cut_off_where_gradients_are_rare():
+    rule, rare = ScaleFree(betas=(0.999,)), torch.zeros(100, 1, 2)
+    rare[:, 0, 0], rare[-1, 0, 1] = 1.0, 1.0
+    seen = []
+    rule.see = lambda *args: seen.append(ScaleFree.see(rule, *args)) or seen[-1]
+    run(rule, rare)
+    assert seen[-1][1, 0].tolist() == pytest.approx([1.0, 2.0])
 
 
 def test_its_first_step_does_not_depend_on_other_coordinates_and_the_later_ones_do():
@@ -424,6 +441,15 @@ def test_steps_are_held_for_a_share_of_the_run_before_they_fade():
     for share in (-0.1, 1):
         with pytest.raises(ValueError, match=f"from 0 to below 1, but hold={share}"):
             Fading(hold=share)
+
+
+def test_longer_runs_have_shorter_steps():
+    rule = Fading(l2l.GradientDescent(1.0), longest=100)
+    first = [float(run(rule.lasting(steps), torch.ones(1, 1, 1))) for steps in (10, 100, 400)]
+    assert first == [-1.0, -1.0, -0.25]
+    assert Fading(rule, 400).longest == 100
+    with pytest.raises(ValueError, match="at least one step, but longest=0"):
+        Fading(longest=0)
 
 
 def test_a_rule_that_is_not_told_how_long_it_lasts_does_not_fade():

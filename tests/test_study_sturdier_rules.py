@@ -1,14 +1,15 @@
 """The study of sturdy rules: every variant trains, is measured and resumed, and sums are what they say."""
 
 import json
+from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 
 import l2l_lite as l2l
-from l2l_lite.problems import check_family
 from l2l_lite.studies import sturdier_rules as study
-from l2l_lite.suite import contest, record, runs
+from l2l_lite.suite import contest, record, report, runs
 
 TINY = {
     "trajectories": 2, "steps": (2, 4), "unroll_length": 2, "tasks": 1,
@@ -22,7 +23,8 @@ def tiny(monkeypatch):
     monkeypatch.setattr(study, "SHORT", 10)
     monkeypatch.setattr(study, "LONG", 20)
     monkeypatch.setattr(study, "TASKS", {name: study.TASKS[name] for name in ("diabetes", "transformer")})
-    monkeypatch.setattr(study, "wider", lambda: [study.plain()])
+    recipe = replace(study.RECIPES["general"], make_validation=lambda: [l2l.Quadratic(2)])
+    monkeypatch.setitem(study.RECIPES, "general", recipe)
 
 
 @pytest.mark.parametrize("name", study.VARIANTS)
@@ -31,12 +33,8 @@ def test_a_variant_is_trained_and_measured(tiny, tmp_path, name):
     found = json.loads(path.read_text(encoding="utf-8"))
     assert found["variant"] == name
     assert found["seed"] == 1
-    assert len(found["scores"]) == 2
-    ways = {"", "fading"} if study.VARIANTS[name].fade else {""}
-    assert set(found["suite"]) == ways
-    for way in ways:
-        assert set(found["suite"][way]["diabetes"]) == {"10", "20"}
-        assert set(found["suite"][way]["transformer"]) == {"10"}  # too slow to be trained for long
+    assert set(found["suite"]["diabetes"]) == {"10", "20"}
+    assert set(found["suite"]["transformer"]) == {"10"}  # too slow to be trained for long
 
 
 def test_a_run_that_is_there_is_not_made_again(tiny, tmp_path):
@@ -47,10 +45,24 @@ def test_a_run_that_is_there_is_not_made_again(tiny, tmp_path):
     assert not (tmp_path / "as-it-is-0.pt").exists()
 
 
+def test_runs_that_are_there_are_taken_with_their_seconds(tmp_path, monkeypatch):
+    monkeypatch.setattr(study, "RUNS", tmp_path)
+    monkeypatch.setattr(study, "pace", dict)
+    for name in study.MEASURED:
+        for seed in study.SEEDS:
+            content = {"variant": name, "seed": seed, "core_seconds": 2.0}
+            (tmp_path / f"{name}-{seed}.json").write_text(json.dumps(content))
+    found = study.measure()
+    assert {(one["variant"], one["seed"]) for one in found["runs"]} == set(
+        product(study.MEASURED, study.SEEDS)
+    )
+    assert found["seconds before"] == 2 * len(found["runs"])
+
+
 def test_a_run_goes_on_where_it_was_stopped(tiny, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir(), parts.mkdir()
-    study.run("fading", 0, whole, TINY)
+    study.run("no-hold", 0, whole, TINY)
 
     def stop(*args, **settings):
         raise KeyboardInterrupt
@@ -58,41 +70,35 @@ def test_a_run_goes_on_where_it_was_stopped(tiny, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(study, "on_suite", stop)
         with pytest.raises(KeyboardInterrupt):
-            study.run("fading", 0, parts, TINY)
+            study.run("no-hold", 0, parts, TINY)
     monkeypatch.setattr(l2l.training, "_descend", stop)  # training is over
-    study.run("fading", 0, parts, TINY)
-    one, two = (json.loads((folder / "fading-0.json").read_text()) for folder in (whole, parts))
+    study.run("no-hold", 0, parts, TINY)
+    one, two = (json.loads((folder / "no-hold-0.json").read_text()) for folder in (whole, parts))
     assert one["suite"] == two["suite"]
 
 
-def test_the_families_are_families():
-    check_family(study.plain())
+def test_a_variant_changes_one_thing():
+    usual = study.VARIANTS["as-it-is"]
+    for name, variant in study.VARIANTS.items():
+        changed = [
+            variant.make_rule is not usual.make_rule,
+            bool(variant.settings),
+            variant.make_family is not usual.make_family,
+        ]
+        assert sum(changed) == {"as-it-is": 0, "cheap-pes": 2}.get(name, 1)
+    assert [len(study.of_kinds(count)().family.families) for count in (6, 30)] == [6, 30]
 
 
-def test_more_kinds_of_networks_and_wider_ones_can_be_trained():
-    kinds, wider = study.forty_kinds().family.families, study.wider()
-    assert len({repr(family) for family in kinds}) == 40
-    assert not {repr(family) for family in kinds} & {repr(family) for family in wider}
-    for family in [*kinds[30:], *wider]:
-        problem = family.sample(2, 0)
-        loss, grad = l2l.value_and_grad(problem, problem.theta0, 0)
-        assert (loss > 0).all()
-        assert grad.isfinite().all()
-        assert grad.any()
-
-
-def test_steps_in_units_of_the_start_grow_with_the_root_of_the_parameters():
-    rule, grads = study.StartUnits(), torch.randn(6, 1, 50, generator=torch.Generator().manual_seed(0))
-
-    def steps(start, factor=1.0):
-        state, found = rule.init(torch.full((1, 50), start)), []
-        for grad in grads:
-            step, state = rule(factor * grad, state)
-            found.append(step)
-        return torch.stack(found)
-
-    torch.testing.assert_close(steps(50.0, 1e-3), 10 * steps(0.5), rtol=1e-3, atol=1e-6)
-    torch.testing.assert_close(steps(0.0), 0.1 * steps(0.1))  # and a network that starts at zero moves
+def test_one_unit_and_ratios_of_any_size():
+    grads, starts = torch.ones(1, 50), (torch.full((1, 50), start) for start in (0.01, 1.0))
+    units = [study.OneUnit().unit(start) for start in starts]
+    assert torch.equal(*units)
+    rule = study.NotCutOff()
+    seen = [
+        one.see(grads, torch.full((3, 1, 50), 9.0), torch.ones(3, 1, 50), torch.ones(4, 1, 1)).max()
+        for one in (rule, study.ScaleFree())
+    ]
+    assert seen == [9.0, 2.0]
 
 
 def test_a_rule_that_is_told_its_steps_is_run_once_for_each_number(tiny):
@@ -111,7 +117,7 @@ def runs_of(factor, diverged=()):
             name: {
                 str(steps): None
                 if (seed, name) in diverged
-                else factor * rivals[name]["Adam"][str(steps)]["final"][seed]
+                else factor * rivals[name][report.RIVAL][str(steps)]["final"][seed]
                 for steps in ((200, 1000) if name in study.TAKE_LONG else (200,))
             }
             for name in study.TASKS
@@ -135,19 +141,20 @@ def test_ratios_are_paired_and_a_diverged_run_counts_as_the_most():
     )
 
 
-def test_the_summary_has_a_row_for_each_way_a_rule_is_used():
+def test_the_summary_has_a_row_for_each_variant():
     runs = [
         {
-            "variant": name, "seed": seed, "suite": dict.fromkeys(ways, figures), "scores": [[1.0, 2.0]],
+            "variant": name, "seed": seed, "suite": figures, "wider": 0.1 * seed,
             "seconds": 3.0, "trajectories": 4, "weights": 5,
         }
-        for name, ways in (("as-it-is", ("", "fading")), ("uniform", ("",)))
+        for name in ("as-it-is", "uniform")
         for seed, figures in runs_of(1.0).items()
     ]  # fmt: skip
     found = study.summary(runs)
-    assert set(found["suite"]) == {"as-it-is", "as-it-is, fading", "uniform"}
+    assert set(found["suite"]) == {"as-it-is", "uniform"}
     assert set(found["suite"]["uniform"]) == {"200", "1000"}
-    assert found["scores"]["uniform 2"] == [[1.0, 2.0]]
+    assert found["wider"]["uniform"] == {"0": 0.0, "1": 0.1, "2": 0.2}
+    assert found["trajectories"] == {"as-it-is": 4, "uniform": 4}
 
 
 def test_an_interval_lies_over_seeds_and_tasks():

@@ -224,7 +224,7 @@ def test_a_rule_in_processes_reaches_again_what_is_recorded():
 def test_the_command_prints_a_table(monkeypatch):
     rivals = record.recorded()["tasks"]
     slow = dict.fromkeys(rivals, 10.0)
-    measured = {"tasks": {name: rivals[name]["Adam"] for name in rivals}, "pace": slow}
+    measured = {"tasks": {name: rivals[name]["Adam, cosine"] for name in rivals}, "pace": slow}
     monkeypatch.setattr(record, "measure_rule", lambda rule, jobs: measured)
     result = CliRunner().invoke(app, ["suite", "general"])
     assert result.exit_code == 0, result.output

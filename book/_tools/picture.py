@@ -57,7 +57,7 @@ def over_adam(card: Any) -> str:
     return (
         f"A second rule, `{card.name}`, trains {len(rivals)} small networks that it has never seen, "
         f"with nothing to tune: after 200 steps its loss is {short:.2f} times that of an Adam "
-        f"whose constant rate was tuned for each of them, after 1,000 steps {long:.2f} times "
+        f"whose rate was tuned for each of them and falls to zero, after 1,000 steps {long:.2f} times "
         f"(geometric means; over {len(card.suite)} meta-seeds {ranges[0]} and {ranges[1]}).\n"
     )
 

@@ -44,22 +44,22 @@ def units(prediction: Any) -> None:
     run = f"its first step was {one:.2g} in metres, and {other:.2g} in millimetres"
     choice(
         prediction,
-        "a",
+        "c",
         what=what,
         why={
-            "a": f"{run}. The size of a step is its own, not the gradient's; so θ moves a thousandth as far, "
-            "and that is why each task of meta-training has units of its own",
-            "b": f"{run}. It sees only ratios of gradients, and those do not tell the units",
-            "c": f"{run}. Gradients in millimetres are a thousandth, but it does not see their size",
+            "a": f"{run}. Its inputs are the same, but the unit of its steps is that of θ0, in part",
+            "b": f"{run}. Its unit is the root of the mean |θ0|, not the mean itself",
+            "c": f"{run}. Its inputs are the same, and its unit grows with the root of the mean |θ0|; so θ "
+            "moves a thirtieth as far, and the rest it has to find out as it goes",
         },
     )
 
 
 def first_step(rule: ScaleFree, unit: float) -> float:
-    """The first step, in x, of a rule on a loss of θ = x / unit."""
-    grad = torch.tensor([[2.0, -1.0, 0.5]]) / unit
+    """The first step, in x, of a rule on a loss of θ = x / unit, from the same place."""
+    theta, grad = unit * torch.tensor([[0.1, -0.2, 0.3]]), torch.tensor([[2.0, -1.0, 0.5]]) / unit
     with torch.no_grad():
-        return float(rule(grad, rule.init(grad))[0].abs().mean())
+        return float(rule(grad, rule.init(theta))[0].abs().mean())
 
 
 def half_wave(function: Callable[[int, int], Any]) -> None:

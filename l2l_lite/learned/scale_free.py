@@ -14,10 +14,12 @@ class ScaleFree(UpdateRule):
     """A small LSTM for each coordinate, and two things that all coordinates are told together.
 
     Of its own gradient a coordinate sees what RNNProp (Lv et al., 2017) does, m̂ / √v̂ and ∇ / √v̂, for each
-    of the `betas`. All are told how steady gradients are, the mean of (m̂ / √v̂)² over coordinates, and
-    whether the last step went too far, the cosine between it and ∇ / √v̂. No step is longer than `scale`,
-    and the first ones are held back like Adam's m before its correction. So the rule shares information
-    between coordinates: a network is given to it whole.
+    of the `betas`, cut off at ±2: where gradients are rare, any is large beside their running mean. All are
+    told how steady gradients are, the mean of (m̂ / √v̂)² over coordinates, and whether the last step went
+    too far, the cosine between it and ∇ / √v̂. No step is longer than `scale` times the network's unit, and
+    the first ones are held back like Adam's m before its correction. The unit is √(0.08 s), s the mean |θ0|
+    over coordinates: half way, on a logarithmic scale, between s and 0.08, a common s among small networks.
+    So the rule shares information between coordinates: a network is given to it whole.
     """
 
     coordinatewise = False
@@ -25,7 +27,7 @@ class ScaleFree(UpdateRule):
     def __init__(
         self,
         hidden: tuple[int, ...] = (16,),
-        scale: float = 0.05,
+        scale: float = 0.7,
         betas: tuple[float, ...] = (0.9, 0.99, 0.999),
         seed: int = 0,
     ):
@@ -43,19 +45,24 @@ class ScaleFree(UpdateRule):
 
     def see(self, grad: Tensor, direction: Tensor, now: Tensor, told: Tensor) -> Tensor:
         """The features [inputs, *grad.shape]: m̂ / √v̂ and ∇ / √v̂ of every β, and what all are told."""
-        return torch.cat([direction, now, told.expand(-1, *grad.shape)])
+        return torch.cat([direction.clamp(-2, 2), now.clamp(-2, 2), told.expand(-1, *grad.shape)])
+
+    def unit(self, theta: Tensor) -> Tensor:
+        """What steps are measured in, one number a task [..., 1]; a network of nothing but zeros has one."""
+        return (0.08 * theta.detach().abs().mean(dim=-1, keepdim=True).clamp_min(1e-3)).sqrt()
 
     def bound(self, x: Tensor) -> Tensor:
         """What is read out of the LSTM, between -1 and 1."""
         return x.tanh()
 
     def init(self, theta: Tensor) -> State:
-        shape = theta.shape or (1,)  # a network of one number has a coordinate too
-        zero = theta.new_zeros(len(self.betas), *shape)
-        return (zero, zero, zero[0], theta.new_zeros(())), empty_memory(self.cells, theta)
+        theta = theta if theta.dim() else theta[None]  # a network of one number has a coordinate too
+        zero = theta.new_zeros(len(self.betas), *theta.shape)
+        averages = zero, zero, zero[0], theta.new_zeros(())
+        return averages, self.unit(theta), empty_memory(self.cells, theta)
 
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
-        (mean, square, last_step, count), memory = state
+        (mean, square, last_step, count), unit, memory = state
         shape, grad = grad.shape, grad.reshape(last_step.shape)
         count = count + 1
         direction, now, means = relative(grad, mean, square, count, self.betas)
@@ -65,6 +72,6 @@ class ScaleFree(UpdateRule):
         x = self.input.weight @ x + self.input.bias[:, None]
         x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)
         held_back = 1 - grad.new_tensor(self.betas[0]) ** count
-        step = self.scale * held_back * self.bound(read_out(self.output, x))
+        step = self.scale * unit * held_back * self.bound(read_out(self.output, x))
         step = step.to(grad.dtype)
-        return step.reshape(shape), ((*means, step, count), memory)
+        return step.reshape(shape), ((*means, step, count), unit, memory)

@@ -1,9 +1,9 @@
-"""The rule `general` taken apart, and what is added to it, all at the same small budget.
+"""The rule `general` taken apart, and what could be added to it.
 
-It is not recorded yet, so `studies.NAMES` leaves it out: a run should take about five minutes of a core,
-and all 60, twenty variants from three meta-seeds, five hours.
+A run takes about seven minutes of a core. `measure` makes those of the variants in `MEASURED` that are
+missing in `RUNS`; of the others nothing is recorded yet.
 `python -m l2l_lite.studies.sturdier_rules VARIANT SEED FOLDER` makes one run, and goes on where one was
-stopped, so that many can be made side by side; `measure` makes those that are missing in `RUNS`.
+stopped, so that many can be made side by side.
 """
 
 import json
@@ -13,30 +13,28 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, mse_loss
+from torch import Tensor
 
-from l2l_lite import artefacts, data, objectives
+from l2l_lite import artefacts, objectives
 from l2l_lite.artefacts import rounded
 from l2l_lite.estimators import PES, TruncatedBPTT
 from l2l_lite.hardware import keep_freed_memory
 from l2l_lite.learned import Fading, MLPRule, ScaleFree, log_and_sign
-from l2l_lite.problems import Classifier, Family, mlp
+from l2l_lite.problems import Family
 from l2l_lite.problems.mixture import Mixture, Rescaled
 from l2l_lite.rules import Adam, AdamW, State, UpdateRule
-from l2l_lite.suite import record
+from l2l_lite.suite import record, report
 from l2l_lite.suite.contest import DEFAULT, told
-from l2l_lite.suite.networks import dense
 from l2l_lite.suite.runs import end
 from l2l_lite.suite.tasks import TASKS
 from l2l_lite.training import meta_train
-from l2l_lite.zoo.recipes import RECIPES, small
+from l2l_lite.zoo.recipes import RECIPES
+from l2l_lite.zoo.recipes.general import kinds
 
 SEEDS = (0, 1, 2)
 RUNS = Path("runs/sturdier_rules")
@@ -63,45 +61,28 @@ class PapersInputs(ScaleFree):
 
 
 class Untold(ScaleFree):
-    """Coordinates are told nothing, and share nothing."""
+    """Coordinates are told nothing, and share nothing but their unit."""
 
     @property
     def inputs(self) -> int:
         return 2 * len(self.betas)
 
     def see(self, grad: Tensor, direction: Tensor, now: Tensor, told: Tensor) -> Tensor:
-        return torch.cat([direction, now])
+        return torch.cat([direction.clamp(-2, 2), now.clamp(-2, 2)])
 
 
-class Unbounded(ScaleFree):
-    """Steps of any length."""
+class OneUnit(ScaleFree):
+    """Steps in the same unit for every network."""
 
-    def bound(self, x: Tensor) -> Tensor:
-        return x
+    def unit(self, theta: Tensor) -> Tensor:
+        return theta.new_full((*theta.shape[:-1], 1), 0.08)
 
 
-class StartUnits(ScaleFree):
-    """Steps in units of √(0.08 s), s the mean |θ0| over coordinates: small where layers have many inputs.
-
-    So the unit is half way, on a logarithmic scale, between 0.08, about that of the networks of `general`,
-    and the network's own.
-    Ratios beyond ±2 are cut off: where gradients are rare, any one is large beside their running mean.
-    """
-
-    def __init__(self, scale: float = 0.7, seed: int = 0):
-        super().__init__(scale=scale, seed=seed)
-
-    def init(self, theta: Tensor) -> State:
-        size = theta.detach().abs().mean(dim=-1, keepdim=True)
-        return (0.08 * size.clamp_min(1e-3)).sqrt(), super().init(theta)
+class NotCutOff(ScaleFree):
+    """Sees ratios of any size."""
 
     def see(self, grad: Tensor, direction: Tensor, now: Tensor, told: Tensor) -> Tensor:
-        return super().see(grad, direction.clamp(-2, 2), now.clamp(-2, 2), told)
-
-    def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
-        unit, inner = state
-        step, inner = super().forward(grad, inner, theta)
-        return unit * step, (unit, inner)
+        return torch.cat([direction, now, told.expand(-1, *grad.shape)])
 
 
 class Together(UpdateRule):
@@ -125,123 +106,59 @@ class Together(UpdateRule):
 # What is tried
 
 
+def _fading(make_rule: Callable[..., UpdateRule], **arguments: Any) -> Callable[[int], UpdateRule]:
+    """Of a meta-seed, the rule that fades as `general` does."""
+    return lambda seed: Fading(make_rule(seed=seed, **arguments), hold=0.5, longest=300)
+
+
 @dataclass(frozen=True)
 class Variant:
-    """One small change of the recipe of `general`; `trajectories` take the same seconds for each."""
+    """One small change of the recipe of `general`."""
 
-    trajectories: int
-    make_rule: Callable[[int], UpdateRule] = lambda seed: ScaleFree(seed=seed)
+    make_rule: Callable[[int], UpdateRule] = RECIPES["general"].make_rule
     settings: Mapping[str, Any] = field(default_factory=dict)
     make_family: Callable[[], Family] = RECIPES["general"].make_family
-    fade: bool = False  # whether it is also measured with steps that fade, which it was not trained with
 
 
-def plain() -> Family:
-    """The six plain networks among those of `general`, in units of their own."""
-    families = [
-        Classifier(
-            partial(mlp, 64, hidden=width, layers=layers, activation=activation),
-            data.digits8(),
-            batch,
-            theta0_std=None,
-        )
-        for activation in (nn.Sigmoid, nn.ReLU, nn.Tanh)
-        for width, layers, batch in ((20, 1, 64), (16, 2, 32))
-    ]
-    return Rescaled(Mixture(families), spread=0.5, common=0.5, loss=2.0)
-
-
-def _pairs(ink: float, width: int, batch: int, placed: bool = True) -> Classifier:
-    """Rows of digits as words; most coordinates have no gradient at a step."""
-    examples, count = small.rows(ink, placed)
-    network = partial(small.Pair, count, width)
-    return Classifier(network, examples, batch, None, binary_cross_entropy_with_logits)
-
-
-def forty_kinds() -> Family:
-    """The networks of `general` and ten more: attention, recurrence, embeddings, products of matrices."""
-    digits, wrong = data.digits8(), small.mislabelled(0.2)
-    shades, regress = small.grey_rows, partial(Classifier, theta0_std=None, criterion=mse_loss)
-    more = [
-        Classifier(partial(dense, 256, 10), small.enlarged(16), 32, None),
-        Classifier(small.Attention, digits, 16, None), Classifier(small.Rows, wrong, 32, None),
-        Classifier(small.Symbols, shades(4), 16, None, small.next_symbols),
-        Classifier(small.Context, shades(), 32, None, small.last_symbol),
-        _pairs(0.5, 8, 32), _pairs(0.25, 24, 64, placed=False),
-        regress(partial(small.Product, 32, 32, 8), small.entries("rocket", 32), 128),
-        regress(partial(small.Product, 48, 48, 4), small.entries("motorcycle", 48), 32),
-        regress(small.Place, small.pixels("motorcycle"), 64),
-    ]  # fmt: skip
-    thirty = own_units().families  # type: ignore[attr-defined]
-    return Rescaled(Mixture([*thirty, *more]), spread=0.5, common=1.0, loss=2.0)
-
-
-def wider() -> list[Family]:
-    """What φ is chosen by: most networks are two to four times as wide, their data changed in other ways."""
-    digits, noisy = small.enlarged(16, 0.1), small.mislabelled(0.1)
-    kinds: list[tuple[Callable[[], nn.Module], data.Data]] = [
-        (partial(dense, 256, 64, 64, 10), digits),
-        (partial(dense, 576, 10), small.enlarged(24, 0.1)),
-        (partial(dense, 256, *[32] * 6, 10), digits),
-        (partial(dense, 256, 64, 64, 10, activation=nn.GELU, norm=True), digits),
-        (partial(small.conv, nn.BatchNorm2d, nn.GELU, (8, 16)), noisy),
-        (partial(small.residual, 3, len(small.PHOTOS), 8, partial(nn.GroupNorm, 4)), small.crops()),
-        (partial(small.Attention, 32, 4), noisy),
-    ]
-    fits: list[tuple[Callable[[], nn.Module], data.Data]] = [
-        (partial(dense, 256, 48, 8, 48, 256), small.themselves(16)),
-        (lambda: nn.Sequential(*small.denoiser(3, 16)), small.noisy(small.crops(16), 0.2)),
-        (partial(small.Place, 32), small.pixels("rocket", 48)),
-        (partial(small.Product, 48, 48, 6), small.entries("hubble", 48)),
-        (partial(mlp, 8, hidden=32, layers=2, activation=nn.ReLU, classes=1), small.teacher(0.2)),
-    ]
-    return [
-        *(Classifier(network, examples, 32, None) for network, examples in kinds),
-        *(Classifier(network, examples, 32, None, mse_loss) for network, examples in fits),
-        Classifier(partial(small.Symbols, 17, 16, 48), small.grey_rows(), 16, None, small.next_symbols),
-        _pairs(0.75, 16, 64),
-    ]
-
-
-def own_units() -> Family:
-    """The networks of `general` as they are."""
-    family: Family = RECIPES["general"].make_family().family  # type: ignore[attr-defined]
-    return family
+def of_kinds(count: int) -> Callable[[], Family]:
+    """The first so many kinds of `general`'s networks: 6 are plain, 30 without attention or embeddings."""
+    return lambda: Rescaled(Mixture(kinds()[:count]), spread=0.5, common=1.0, loss=2.0)
 
 
 def _together(nominal: UpdateRule) -> Callable[[int], UpdateRule]:
-    return lambda seed: Together(ScaleFree(seed=seed), nominal)
+    return _fading(lambda seed: Together(ScaleFree(seed=seed), nominal))
 
 
-CHEAP: dict[str, Any] = {"make_rule": lambda seed: MLPRule(seed=seed), "fade": True}
-WHOLE = {"steps": (50, 300), "unroll_length": 300, "objective": partial(objectives.log_relative, warm_up=300)}
 VARIANTS: dict[str, Variant] = {
-    "as-it-is": Variant(60, fade=True),
+    "as-it-is": Variant(),
     # one thing left out
-    "papers-inputs": Variant(60, lambda seed: PapersInputs(seed=seed)),
-    "untold": Variant(60, lambda seed: Untold(seed=seed)),
-    "one-time-scale": Variant(60, lambda seed: ScaleFree(betas=(0.9,), seed=seed)),
-    "unbounded": Variant(60, lambda seed: Unbounded(seed=seed)),
-    "own-units": Variant(60, make_family=own_units),
-    "steps-100": Variant(100, settings={"steps": 100}),
-    "plain-networks": Variant(240, settings={"validate_every": 60}, make_family=plain),
-    "first-derivatives": Variant(100, settings={"estimator": TruncatedBPTT()}),
-    "uniform": Variant(60, settings={"objective": objectives.uniform}),
+    "one-unit": Variant(_fading(OneUnit)),
+    "not-cut-off": Variant(_fading(NotCutOff)),
+    "no-fading": Variant(lambda seed: ScaleFree(seed=seed)),
+    "no-hold": Variant(lambda seed: Fading(ScaleFree(seed=seed), longest=300)),
+    "thirty-kinds": Variant(make_family=of_kinds(30)),
+    "six-kinds": Variant(make_family=of_kinds(6)),
+    "own-units": Variant(make_family=lambda: Mixture(kinds())),
+    "windows": Variant(settings={"unroll_length": 100}),
+    "first-derivatives": Variant(settings={"estimator": TruncatedBPTT()}),
+    "uniform": Variant(settings={"objective": objectives.uniform}),
+    "papers-inputs": Variant(_fading(PapersInputs)),
+    "untold": Variant(_fading(Untold)),
     # one thing added
-    "fading": Variant(60, lambda seed: Fading(ScaleFree(seed=seed))),
-    "steps-1000": Variant(32, settings={"steps": (50, 1000), "validate_every": 8}, fade=True),
-    "start-units": Variant(60, lambda seed: StartUnits(seed=seed)),
-    "forty-kinds": Variant(50, make_family=forty_kinds),
-    "whole-runs": Variant(75, settings=WHOLE),
-    "all-four": Variant(70, lambda seed: Fading(StartUnits(seed=seed), hold=0.5), WHOLE, forty_kinds),
-    "nominal": Variant(60, _together(Adam(1e-3))),
-    "nominal-decay": Variant(60, _together(AdamW(1e-3, weight_decay=0.1))),
+    "nominal": Variant(_together(Adam(1e-3))),
+    "nominal-decay": Variant(_together(AdamW(1e-3, weight_decay=0.1))),
     # a cheaper rule
-    "cheap-pes": Variant(40, settings={"estimator": PES(pairs=2, std=0.03), "unroll_length": 50}, **CHEAP),
-    "cheap-bptt": Variant(75, **CHEAP),
+    "cheap": Variant(_fading(MLPRule)),
+    "cheap-pes": Variant(
+        _fading(MLPRule), {"estimator": PES(pairs=2, std=0.03), "unroll_length": 50, "trajectories": 60}
+    ),
+    # another budget
+    "half": Variant(settings={"trajectories": 40}),
+    "twice": Variant(settings={"trajectories": 160}),
 }
-# The mean is over a fifth of the trajectories, as in the recipe; the networks that score are wider.
-SHARED: dict[str, Any] = {"average": 0.9, "validation_tasks": 1, "validation_steps": 300}
+MEASURED = ("as-it-is", "one-unit", "no-fading")
+# The φ of the end is taken, and what it reaches on wider networks is only noted.
+SHARED: dict[str, Any] = {"validate_every": 1000, "validation_tasks": 1, "validation_steps": 200}
 
 
 # A run
@@ -257,39 +174,27 @@ def run(name: str, seed: int, folder: Path, settings: Mapping[str, Any] = {}) ->
     if path.exists():
         return path
     rule, began = variant.make_rule(seed), time.process_time()
-    how = RECIPES["general"].settings(0) | SHARED | {"trajectories": variant.trajectories}
-    how = how | dict(variant.settings) | dict(settings)
+    how = RECIPES["general"].settings(0) | SHARED | dict(variant.settings) | dict(settings)
     history = meta_train(
         rule,
         variant.make_family(),
         **how,
-        validation=wider(),
+        validation=RECIPES["general"].make_validation(),
         seed=seed,
         checkpoint=path.with_suffix(".pt"),
     )
-    ways = {"": rule} | ({"fading": Fading(rule)} if variant.fade else {})
     content = {
         "variant": name,
         "seed": seed,
         "trajectories": how["trajectories"],
         "weights": sum(weight.numel() for weight in rule.parameters()),
         "seconds": rounded(history.seconds),
-        "scores": curve(history.validation, history.seconds, how["trajectories"], how["validate_every"]),
-        "suite": {way: on_suite(one, seed) for way, one in ways.items()},
+        "wider": rounded(history.validation[-1]),
+        "suite": on_suite(rule, seed),
         "core_seconds": rounded(time.process_time() - began),  # since it was last begun
     }
     artefacts.write_whole(path, json.dumps(content).encode())
     return path
-
-
-def curve(scores: list[float], seconds: float, trajectories: int, every: int) -> list[list[float]]:
-    """Pairs of seconds and score, as if all trajectories took the same time."""
-    done = [min(every * (k + 1), trajectories) for k in range(len(scores))]
-    return [
-        [rounded(seconds * k / trajectories), rounded(score)]
-        for k, score in zip(done, scores, strict=True)
-        if math.isfinite(score)
-    ]
 
 
 def on_suite(rule: UpdateRule, seed: int) -> dict[str, dict[str, float | None]]:
@@ -309,17 +214,22 @@ def on_task(name: str, rule: UpdateRule, seed: int) -> dict[str, float | None]:
 
 
 def measure() -> dict[str, Any]:
-    """Every variant on the suite against tuned Adam and against the recipe as it is, and the curves."""
+    """Every run of the variants in `MEASURED`, for `summary`, and the pace of two rules."""
     RUNS.mkdir(parents=True, exist_ok=True)
-    jobs = [(name, seed, RUNS) for seed in SEEDS for name in VARIANTS]
+    before = sum(_read(path)["core_seconds"] for path in RUNS.glob("*.json"))
+    jobs = [(name, seed, RUNS) for seed in SEEDS for name in MEASURED]
     with ProcessPoolExecutor(record.JOBS, get_context("spawn"), record._one_thread) as pool:
         paths = list(pool.map(run, *zip(*jobs, strict=True)))
-    return summary([json.loads(path.read_text(encoding="utf-8")) for path in paths]) | {"pace": pace()}
+    return {"runs": [_read(path) for path in paths], "pace": pace(), "seconds before": before}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def pace(names: tuple[str, ...] = ("gelu", "conv", "lstm")) -> dict[str, dict[str, float]]:
     """The time of a step over that of AdamW's, gradients included, of the rule and of the cheaper one."""
-    rules = {"as-it-is": ScaleFree(), "cheap": MLPRule()}
+    rules = {name: VARIANTS[name].make_rule(0) for name in ("as-it-is", "cheap")}
     return {label: {name: record._pace(name, rule) for name in names} for label, rule in rules.items()}
 
 
@@ -327,18 +237,21 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """What the runs of all meta-seeds say together."""
     rows: dict[str, dict[int, Any]] = {}
     for one in runs:
-        for way, figures in one["suite"].items():
-            rows.setdefault(f"{one['variant']}, {way}" if way else one["variant"], {})[one["seed"]] = figures
+        rows.setdefault(one["variant"], {})[one["seed"]] = one["suite"]
     rivals = record.recorded()["tasks"]
     return {
         "suite": {
             label: {str(steps): compared(each, rows["as-it-is"], rivals, steps) for steps in (SHORT, LONG)}
             for label, each in rows.items()
         },
-        "scores": {f"{one['variant']} {one['seed']}": one["scores"] for one in runs},
-        "seconds": {f"{one['variant']} {one['seed']}": one["seconds"] for one in runs},
-        "trajectories": {one["variant"]: one["trajectories"] for one in runs},
-        "weights": {one["variant"]: one["weights"] for one in runs},
+        **{
+            name: {
+                label: {str(one["seed"]): one[name] for one in runs if one["variant"] == label}
+                for label in rows
+            }
+            for name in ("wider", "seconds")
+        },
+        **{name: {one["variant"]: one[name] for one in runs} for name in ("trajectories", "weights")},
     }
 
 
@@ -355,7 +268,7 @@ def compared(
             [[_log_ratio(runs[s][name][str(steps)], other(name, s)) for name in tasks] for s in runs]
         )
 
-    adam = logs(lambda name, s: rivals[name]["Adam"][str(steps)]["final"][s])
+    adam = logs(lambda name, s: rivals[name][report.RIVAL][str(steps)]["final"][s])
     as_it_is = logs(lambda name, s: usual[s][name][str(steps)])
     default = logs(lambda name, s: rivals[name][DEFAULT][str(steps)]["final"][s])
     finals = [runs[s][name][str(steps)] for s in runs for name in tasks]

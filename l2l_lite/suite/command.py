@@ -40,8 +40,8 @@ def table(name: str, measured: Mapping[str, Any], baselines: Mapping[str, Any]) 
     rivals = {label: {task: baselines[task][label] for task in baselines} for label in labels}
     everyone = {name: measured["tasks"]} | rivals
     for h in HORIZONS:
-        columns = {label: report.ratios(one, rivals["Adam"], h) for label, one in everyone.items()}
-        yield f"{h} steps: final loss over that of Adam at its best constant rate, by the letters below"
+        columns = {label: report.ratios(one, rivals[report.RIVAL], h) for label, one in everyone.items()}
+        yield f"{h} steps: final loss over that of {report.RIVAL}, at its best rate, by the letters below"
         yield f"  {'':20}" + "".join(f"{letter:>8}" for letter in ascii_lowercase[: len(columns)])
         for task in measured["tasks"]:
             yield f"  {task:20}" + "".join(f"{column[task]:8.3g}" for column in columns.values())
