@@ -46,6 +46,11 @@ def from_card(entry: str, test: str, criterion: str, against: str | None = None)
         raise ValueError(f"the card of {entry!r} lacks {missing} in its test {test!r}") from None
 
 
+def from_suite(entry: str, steps: int) -> list[Interval]:
+    """Geometric means over the suite's models of the loss over tuned Adam's, one for each meta-seed."""
+    return [over_adam(one["tasks"], recorded()["tasks"], steps) for one in zoo.card(entry).suite.values()]
+
+
 def results() -> Table:
     """What each rule of the zoo reached in the first test of its card, and what it cost to make."""
     head = ["Rule", "Test", "Final loss", "Summed loss", "Steps to the rival's end", "Core-hours"]
@@ -59,8 +64,7 @@ def _result(card: zoo.Card) -> list[str]:
     shipped = list(card.seconds).index(str(card.shipped_seed))
     if card.suite:
         label, steps = f"suite of {len(recorded()['tasks'])} models, {HORIZONS[0]} steps", "–"
-        runs = [over_adam(one["tasks"], recorded()["tasks"], HORIZONS[0]) for one in card.suite.values()]
-        ratios = [_ratios(runs, shipped, "tuned Adam"), "–"]
+        ratios = [_ratios(from_suite(card.name, HORIZONS[0]), shipped, "tuned Adam"), "–"]
     else:
         label, steps = f"{label}, {test['tasks']} tasks", _reached(test)
         ratios = [

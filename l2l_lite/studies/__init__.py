@@ -47,10 +47,9 @@ def record(name: str, folder: Path) -> Path:
     keep_freed_memory()
     begin = sum(os.times()[:4])  # with the time of processes that it starts
     result = import_module(f"l2l_lite.studies.{name}").measure()
-    before = result.pop("seconds before", 0)  # of parts that were there already
     content = {
         "command": command(name),
-        "seconds": round(before + sum(os.times()[:4]) - begin),
+        "seconds": round(sum(os.times()[:4]) - begin),
         "device": device_name(torch.device("cpu")),
         "versions": artefacts.versions(),
         "result": result,

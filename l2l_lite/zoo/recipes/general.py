@@ -79,9 +79,9 @@ def kinds() -> list[Family]:
     return [*plain, *deep, *convolutions, *fits, *others]
 
 
-def trained_on() -> Family:
-    """Networks of all kinds, each trajectory in units of its own."""
-    return Rescaled(Mixture(kinds()), spread=0.5, common=1.0, loss=2.0)
+def trained_on(count: int = 40) -> Family:
+    """Networks of the first so many kinds, each trajectory in units of its own."""
+    return Rescaled(Mixture(kinds()[:count]), spread=0.5, common=1.0, loss=2.0)
 
 
 def chosen_by() -> list[Family]:
