@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 
 from l2l_lite.artefacts import rounded, versions
+from l2l_lite.estimators import Captured, Estimator, TruncatedBPTT
 from l2l_lite.hardware import device_name, keep_freed_memory, processor_name, return_freed_memory
 from l2l_lite.learned import LSTMRule, identity
 from l2l_lite.objectives import uniform
@@ -20,7 +21,7 @@ from l2l_lite.problems import FAMILIES, Family
 from l2l_lite.rules import Adam, UpdateRule
 from l2l_lite.seeds import generator
 from l2l_lite.torch_optim import TorchOptimizer
-from l2l_lite.trajectory import meta_gradient, optimize, sampled_meta_gradient, start, unroll
+from l2l_lite.trajectory import optimize, start, unroll
 
 WINDOW = 20  # steps
 ONE_IN = 8  # coordinates
@@ -48,6 +49,7 @@ WORKLOADS = (
     Workload("M", "mnist", 1),
     *(Workload("Q", "quadratic", tasks) for tasks in (1, 32, 128)),
 )
+FOR_A_GPU = (Workload("M", "mnist", 64),)
 
 
 def contestants(
@@ -62,10 +64,15 @@ def contestants(
         losses = unroll(rule, problem, WINDOW, at).losses
         uniform(losses, at.losses).backward()
 
-    rng = generator(0)
+    def window(estimator: Estimator) -> Callable[[], object]:
+        rng = generator(0)
+        return lambda: estimator.window(rule, problem, WINDOW, at, uniform, rng)
+
+    estimators = {"sampled": TruncatedBPTT(one_in=ONE_IN), "identity": TruncatedBPTT()}
+    recorded = estimators if device.type == "cuda" else {}
     return {
-        "sampled": lambda: sampled_meta_gradient(rule, problem, WINDOW, at, one_in=ONE_IN, rng=rng),
-        "identity": lambda: meta_gradient(rule, problem, WINDOW, at),
+        **{name: window(estimator) for name, estimator in estimators.items()},
+        **{f"{name}, captured": window(Captured(estimator)) for name, estimator in recorded.items()},
         "unroll": plain,
         "deployed": lambda: optimize(rule, problem, WINDOW, at),
         "Adam": lambda: optimize(adam, problem, WINDOW, adam_at),
@@ -89,6 +96,23 @@ def floor(rule: LSTMRule, coordinates: int) -> Callable[[], object]:
                 torch.mm(weight, x, out=gates.resize_(len(weight), coordinates)).sigmoid_()
                 out.sigmoid_()  # of the cell's memory
             rule.output.weight @ out
+
+    return window
+
+
+def traffic(rule: LSTMRule, coordinates: int) -> Callable[[], object]:
+    """Copies on the device that move as much memory as a window of meta-training at the least.
+
+    That is each number of the cells (what they see and remember, four gates, c, its tanh and h) once when
+    it is written, once when it is read for the backward pass, and once for its gradient.
+    """
+    numbers = 3 * coordinates * sum(cell.input_size + 8 * cell.hidden_size for cell in rule.cells)
+    source = torch.zeros(numbers // 2, device=rule.output.weight.device)  # a copy reads and writes
+    target = torch.empty_like(source)
+
+    def window() -> None:
+        for _ in range(WINDOW):
+            target.copy_(source)
 
     return window
 
@@ -166,7 +190,8 @@ def measure(
 ) -> dict[str, Any]:
     """What `l2l bench` says, for JSON: for each workload milliseconds a task-step, and how they compare.
 
-    `compiled` adds the rule's step by `torch.compile`; `rivals` may add what is timed in the same turns.
+    `compiled` adds the rule's step by `torch.compile` to the first workload; `rivals` may add what is timed
+    in the same turns.
     """
     kept, clock = keep_freed_memory(), own_clock(device)
     return {
@@ -177,7 +202,8 @@ def measure(
         "clock": "of the process" if clock is time.process_time else "of the wall",
         "freed memory": "kept" if kept else "given back to the system",
         "workloads": [
-            _measured(workload, device, rounds, compiled, rivals(workload)) for workload in WORKLOADS
+            _measured(workload, device, rounds, compiled and not k, rivals(workload))
+            for k, workload in enumerate(FOR_A_GPU + WORKLOADS if device.type == "cuda" else WORKLOADS)
         ],
         "small tensors": {
             name: rounded(ms)
@@ -192,8 +218,10 @@ def _measured(
     family, tasks = FAMILIES[workload.family](), workload.tasks
     rule, dim = workload.rule().to(device), family.sample(1, 0).theta0.shape[1]
     calls = contestants(rule, family, tasks, device) | {"floor": floor(rule, tasks * dim)}
+    if device.type == "cuda":
+        calls["traffic"] = traffic(rule, tasks * dim)
     seconds: dict[str, float] = {}
-    if compiled and workload.name == "M":
+    if compiled:
         quick, seconds = _compiled(workload, device)
         calls |= quick
     calls |= rivals
@@ -219,10 +247,14 @@ def _compiled(workload: Workload, device: torch.device) -> tuple[Calls, dict[str
     """Contestants with a compiled rule, and the seconds of a core that their compilation takes."""
     os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")  # so that all of it is counted
     torch.compiler.config.force_disable_caches = True
+    torch.compiler.reset()  # PyTorch compiles a function for eight shapes at most
     rule, began = workload.rule().to(device), sum(os.times()[:4])
     rule.compile(dynamic=False)
     every = contestants(rule, FAMILIES[workload.family](), workload.tasks, device)
-    calls = {f"{name}, compiled": every[name] for name in ("sampled", "deployed")}
+    names: tuple[str, ...] = ("sampled", "deployed")
+    if device.type == "cuda":
+        names = "identity", "sampled", "sampled, captured", "deployed"
+    calls = {f"{name}, compiled": every[name] for name in names}
     for call in calls.values():
         call()
     return calls, {"seconds to compile": round(sum(os.times()[:4]) - began)}
@@ -239,7 +271,7 @@ def table(found: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{found['processor']}; {found['device']}; PyTorch {found['versions']['torch']}",
         f"freed memory is {found['freed memory']}; time {found['clock']}, median of {found['rounds']} turns",
-        f"{'ms a task-step':22}" + "".join(f"{_label(load):>9}" for load in loads),
+        f"{'ms a task-step':28}" + "".join(f"{_label(load):>9}" for load in loads),
     ]
     for name in names:
         lines.append(_row(name, [load["milliseconds"].get(name, math.nan) for load in loads]))
@@ -260,9 +292,13 @@ def _label(load: Mapping[str, Any]) -> str:
 
 
 def _row(label: str, values: list[float]) -> str:
-    return f"{label:22}" + "".join(f"{value:9.3g}" for value in values)
+    return f"{label:28}" + "".join(f"{value:9.3g}" for value in values)
 
 
-def recorded() -> dict[str, Any]:
-    """A run of the bench that the package holds, with a rival in plain JAX, and the command that made it."""
-    return dict(json.loads(files("l2l_lite").joinpath("studies", "bench.json").read_text(encoding="utf-8")))
+def recorded(name: str = "bench") -> dict[str, Any]:
+    """A run that the package holds, and the command that made it.
+
+    "bench" is of one core, with a rival in plain JAX, and "bench-gpu" of a GPU.
+    """
+    file = files("l2l_lite").joinpath("studies", f"{name}.json")
+    return dict(json.loads(file.read_text(encoding="utf-8")))

@@ -25,7 +25,8 @@ def global_draws(seed: int, device: torch.device | str = "cpu") -> Iterator[None
     has the seed `generator(*key).initial_seed()`.
     """
     where = torch.device(device)
-    if where.type == "cuda":
+    recording = where.type == "cuda" and torch.cuda.is_current_stream_capturing()
+    if where.type == "cuda" and not recording:  # a recorded draw would come out otherwise at each replay
         index = torch.cuda.current_device() if where.index is None else where.index
         generators = [torch.default_generator, torch.cuda.default_generators[index]]
     else:

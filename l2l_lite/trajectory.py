@@ -116,7 +116,6 @@ def meta_gradient(
     return _end(now, losses, at)
 
 
-@torch.enable_grad()
 def sampled_meta_gradient(
     rule: UpdateRule,
     problem: Problem,
@@ -127,7 +126,21 @@ def sampled_meta_gradient(
     one_in: int,
     rng: torch.Generator,
 ) -> Trajectory:
-    """`meta_gradient` from a random one in so many coordinates: the same on average, for less.
+    """`meta_gradient` from a random one in so many coordinates: the same on average, for less."""
+    sample = sample_coordinates(at.theta.shape[1], one_in, rng)
+    return meta_gradient_of(sample, rule, problem, steps, at, objective)
+
+
+@torch.enable_grad()
+def meta_gradient_of(
+    sample: tuple[Tensor, Tensor],
+    rule: UpdateRule,
+    problem: Problem,
+    steps: int,
+    at: Trajectory,
+    objective: Objective = uniform,
+) -> Trajectory:
+    """`meta_gradient` from a sample of coordinates, given as by `sample_coordinates`.
 
     dL/dφ = Σ_t (∂g_t/∂φ)ᵀ s_t is a sum over coordinates. Every one is run without a graph; those of the
     sample are run again with one, each weighted by how many it stands for. Raises ValueError for a rule
@@ -143,7 +156,7 @@ def sampled_meta_gradient(
         for _, now in _updates(rule, problem, steps, at):
             losses.append(now.losses)
             grads.append(now.grad)
-    index, weight = (each.to(at.theta.device) for each in sample_coordinates(at.theta.shape[1], one_in, rng))
+    index, weight = (each.to(at.theta.device) for each in sample)
     part, state = rule.select(index, at.state)
     moves = _replay(part, state, at.theta[:, index], [grad[:, index] for grad in [at.grad, *grads][:steps]])
     _backward(moves, weight * _cotangents(objective, losses, grads, at)[..., index])

@@ -7,6 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from l2l_lite import bench
+from l2l_lite.learned import LSTMRule
 
 
 def products(call) -> int:
@@ -33,6 +34,25 @@ def test_the_record_is_of_this_bench():
         assert load["milliseconds"].keys() >= timed | {"JAX meta", "JAX deployed", "JAX Adam"}
         assert all(ms > 0 for ms in load["milliseconds"].values())
     assert any("JAX meta" in line for line in bench.table(found))
+
+
+def test_the_record_of_a_gpu_is_of_this_bench():
+    found = bench.recorded("bench-gpu")
+    assert found["command"] == "l2l bench --compile --device cuda --json"
+    names = [(load["name"], load["tasks"]) for load in found["workloads"]]
+    assert names == [(load.name, load.tasks) for load in bench.FOR_A_GPU + bench.WORKLOADS]
+    for load in found["workloads"]:
+        ms = load["milliseconds"]
+        assert ms.keys() >= {"sampled", "identity", "sampled, captured", "identity, captured", "traffic"}
+        assert ms["identity, captured"] < ms["identity"]
+
+
+def test_what_must_be_moved_is_three_times_the_numbers_of_the_cells(monkeypatch):
+    rule, coordinates, moved = LSTMRule(), 7, []
+    monkeypatch.setattr(torch.Tensor, "copy_", lambda self, source: moved.append(2 * source.numel()))
+    bench.traffic(rule, coordinates)()
+    # inputs 2 and 20; of each unit h before, four gates, c, tanh c, h
+    assert sum(moved) == bench.WINDOW * 3 * (2 + 20 + 2 * 20 * 8) * coordinates
 
 
 def test_many_small_blocks_are_measured_and_few_are_not():

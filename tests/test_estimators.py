@@ -26,6 +26,7 @@ EACH = [
     estimators.PES(pairs=2),
 ]
 DRAW_NOTHING = (
+    estimators.Captured(),
     estimators.HeldOutBPTT(),
     estimators.TruncatedBPTT(),
     estimators.TruncatedBPTT(second_derivatives=True),
@@ -62,6 +63,17 @@ def test_an_estimator_is_known_by_its_repr_and_draws_from_its_generator(estimato
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2]) == (estimator in DRAW_NOTHING)
+
+
+def test_on_a_cpu_nothing_is_recorded():
+    found = []
+    for estimator in (estimators.TruncatedBPTT(), estimators.Captured()):
+        rule, problem = LEARNED["LSTM"](), quadratics()
+        at, rng = estimator.start(rule, problem), l2l.generator(0)
+        for _ in range(3):
+            at = estimator.window(rule, problem, 2, at, objectives.uniform, rng)
+        found.append(torch.cat([weight.grad.flatten() for weight in rule.parameters()]))
+    assert torch.equal(*found)
 
 
 def test_phi_comes_back_to_the_bit_even_after_an_error():

@@ -1,15 +1,26 @@
 """A GPU gives what the CPU gives: the same problems, losses, gradients and training."""
 
+from collections.abc import Callable, Iterator
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import l2l_lite as l2l
-from l2l_lite.problems import FAMILIES
+from l2l_lite import objectives
+from l2l_lite.estimators import Captured, Estimator, TruncatedBPTT
+from l2l_lite.learned import RNNProp, ScaleFree
+from l2l_lite.problems import FAMILIES, Family
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 CLOSE = {"rtol": 1e-3, "atol": 1e-4}  # float32 sums in another order
+ESTIMATORS = (
+    TruncatedBPTT(),
+    TruncatedBPTT(one_in=2),
+    TruncatedBPTT(second_derivatives=True),
+    TruncatedBPTT(second_derivatives=True, clip_each=1.0),
+)
 each_family = pytest.mark.parametrize("name", FAMILIES)
 
 
@@ -71,6 +82,55 @@ def test_meta_gradients_agree(name: str) -> None:
     for cpu, gpu in zip(meta_gradient(name, "cpu"), meta_gradient(name, "cuda"), strict=True):
         assert gpu.is_cuda
         assert (gpu.cpu() - cpu).norm() < 1e-2 * cpu.norm()
+
+
+def windows(estimator: Estimator, family: Family, rule: l2l.UpdateRule) -> Iterator[tuple[Tensor, Tensor]]:
+    """Losses, and gradients of φ, of three windows for three seeds; φ is moved after each."""
+    rng = l2l.generator(0)
+    for seed in range(3):
+        problem = family.sample(4, seed, "cuda")
+        at = estimator.start(rule, problem)
+        for steps in (5, 5, 3):
+            rule.zero_grad()
+            at = estimator.window(rule, problem, steps, at, objectives.log_relative, rng)
+            yield at.losses.clone(), torch.cat([weight.grad.flatten() for weight in rule.parameters()])
+            with torch.no_grad():
+                for weight in rule.parameters():
+                    weight.add_(weight.grad.sign(), alpha=-1e-3)
+
+
+@pytest.mark.parametrize("name", ["quadratic", "mnist"])
+@pytest.mark.parametrize("rule", [l2l.LSTMRule, RNNProp, ScaleFree])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+def test_captured_windows_are_the_windows(
+    estimator: TruncatedBPTT, rule: Callable[[], l2l.UpdateRule], name: str
+) -> None:
+    if estimator.one_in > 1 and not rule().coordinatewise:
+        pytest.skip("its coordinates cannot be sampled")
+    plain, replayed = (
+        list(windows(how, FAMILIES[name](), rule().to("cuda"))) for how in (estimator, Captured(estimator))
+    )
+    for (losses, grad), (same_losses, same_grad) in zip(plain, replayed, strict=True):
+        torch.testing.assert_close(same_losses, losses, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(same_grad, grad, rtol=1e-5, atol=1e-5 * float(grad.abs().max()))
+
+
+def test_a_captured_meta_training_is_the_meta_training() -> None:
+    found = []
+    for estimator in (TruncatedBPTT(), Captured()):
+        rule = l2l.LSTMRule(hidden=(4,))
+        history = l2l.meta_train(
+            rule, FAMILIES["mnist"](), trajectories=6, steps=20, tasks=2, validate_every=3,
+            validation_tasks=2, estimator=estimator, unroll_length=10, device="cuda",
+        )  # fmt: skip
+        found.append(torch.tensor([*history.losses, *history.validation]))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_draws_cannot_be_captured() -> None:
+    family = l2l.Classifier(lambda: nn.Sequential(l2l.mlp(), nn.Dropout()), l2l.data.mnist())
+    with pytest.raises(ValueError, match="networks that draw random numbers"):
+        list(windows(Captured(), family, l2l.LSTMRule().to("cuda")))
 
 
 def trained(device: str) -> Tensor:

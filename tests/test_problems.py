@@ -12,6 +12,7 @@ from torch.nn.utils import vector_to_parameters
 import l2l_lite as l2l
 from l2l_lite.data import Data, Examples
 from l2l_lite.problems import FAMILIES
+from l2l_lite.problems.base import drawn
 from l2l_lite.seeds import generator
 
 each_family = pytest.mark.parametrize("name", FAMILIES)
@@ -384,6 +385,29 @@ def test_frozen_parameters_stay_as_they_are():
     losses = l2l.optimize(l2l.Adam(0.03), problem, 60).losses
     assert (losses[-10:].mean(0) < losses[0]).all()
     assert all(torch.equal(*pair) for pair in zip(before, problem.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["quadratic", "mnist"])
+def test_drawn_tensors_are_all_that_tells_the_losses_of_tasks_apart(name):
+    family, first, steps = FAMILIES[name](), 30, 5  # minibatches of two blocks
+    one, other = (family.sample(3, seed) for seed in (0, 1))
+    mine, theirs = (drawn(problem, first, steps) for problem in (one, other))
+    assert mine.kind == theirs.kind
+    own = [tensor.clone() for tensor in mine.tensors]
+    problem, theta = mine.problem(*own), moved(one)
+    for change in (False, True):
+        for tensor, given in zip(own, theirs.tensors, strict=True):
+            tensor.copy_(given if change else tensor)
+        for t in range(first, first + steps):
+            assert torch.equal(problem.loss(theta, t), (other if change else one).loss(theta, t))
+
+
+def test_what_cannot_be_drawn_says_so():
+    family = l2l.Classifier(half_frozen, l2l.data.digits8())
+    with pytest.raises(ValueError, match="a network with buffers or frozen parameters cannot be recorded"):
+        family.sample(1, 0).drawn(0, 2)
+    with pytest.raises(ValueError, match="windows of NeuralArtProblem cannot be recorded: give it a method"):
+        drawn(sample("neural-art"), 0, 2)
 
 
 def test_data_are_moved_once_for_all_trajectories():

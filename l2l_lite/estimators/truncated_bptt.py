@@ -13,10 +13,13 @@ from l2l_lite.trajectory import (
     Trajectory,
     detach,
     meta_gradient,
-    sampled_meta_gradient,
+    meta_gradient_of,
+    sample_coordinates,
     start,
     unroll,
 )
+
+Sample = tuple[()] | tuple[Tensor, Tensor]  # coordinates, and how many each stands for
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class TruncatedBPTT:
     As in the paper, the gradients that a rule is fed count as constants, ∂∇_t/∂φ = 0. With
     `second_derivatives` they do not, so that a window's meta-gradient is exact, for more time and for
     the memory of the whole graph. With `one_in` above 1, a random one in so many coordinates is
-    backpropagated, which costs a fraction of both; see `sampled_meta_gradient`. Raises ValueError for both
+    backpropagated, which costs a fraction of both; see `meta_gradient_of`. Raises ValueError for both
     together.
     With `clip_each` every task's own gradient is clipped to that norm before their mean is taken, so that
     one task whose gradient explodes does not outweigh all others.
@@ -60,6 +63,25 @@ class TruncatedBPTT:
         objective: Objective,
         rng: torch.Generator,
     ) -> Trajectory:
+        return self.gradient(rule, problem, steps, at, objective, self.draw(at, rng))
+
+    def draw(self, at: Trajectory, rng: torch.Generator) -> Sample:
+        """What a window draws: the coordinates that are backpropagated, and nothing where all of them are."""
+        if self.one_in == 1:
+            return ()
+        index, weight = sample_coordinates(at.theta.shape[1], self.one_in, rng)
+        return index.to(at.theta.device), weight.to(at.theta.device)
+
+    def gradient(
+        self,
+        rule: UpdateRule,
+        problem: Problem,
+        steps: int,
+        at: Trajectory,
+        objective: Objective,
+        sample: Sample,
+    ) -> Trajectory:
+        """`window` for a sample that is drawn."""
         if self.clip_each is not None:
             every = EachItsOwn(rule, len(at.theta))
             at = _exact(every, problem, steps, at, objective)
@@ -67,9 +89,9 @@ class TruncatedBPTT:
             return at
         if self.second_derivatives:
             return _exact(rule, problem, steps, at, objective)
-        if self.one_in == 1:
-            return meta_gradient(rule, problem, steps, at, objective)
-        return sampled_meta_gradient(rule, problem, steps, at, objective, one_in=self.one_in, rng=rng)
+        if sample:
+            return meta_gradient_of(sample, rule, problem, steps, at, objective)
+        return meta_gradient(rule, problem, steps, at, objective)
 
 
 class EachItsOwn(UpdateRule):

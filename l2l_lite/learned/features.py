@@ -32,12 +32,17 @@ def relative(
     The means are [betas, *grad.shape] and start at zero, and `count` is of steps, this one included. ε stands
     inside of √(v̂ + ε²), so that the root's slope is finite at zero (after Lv et al., 2017).
     """
-    beta = grad.new_tensor(betas).reshape(-1, *[1] * grad.dim())
+    beta = column(betas, grad)
     mean = beta * mean + (1 - beta) * grad
     square = beta * square + (1 - beta) * grad**2
     unbiased = 1 - beta**count
     size = (square / unbiased + EPS**2).sqrt()
     return mean / unbiased / size, grad / size, (mean, square)
+
+
+def column(values: Sequence[float], like: Tensor) -> Tensor:
+    """The values [values, 1, ...], filled where `like` is, for Python waits while a GPU is sent a list."""
+    return torch.stack([like.new_full((1,) * like.dim(), value) for value in values])
 
 
 def steadiness(direction: Tensor) -> Tensor:

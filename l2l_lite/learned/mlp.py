@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from l2l_lite.learned.features import EPS, overshoot, steadiness
+from l2l_lite.learned.features import EPS, column, overshoot, steadiness
 from l2l_lite.rules import State, UpdateRule
 from l2l_lite.seeds import global_draws
 
@@ -43,7 +43,7 @@ class MLPRule(UpdateRule):
     def forward(self, grad: Tensor, state: State, theta: Tensor | None = None) -> tuple[Tensor, State]:
         mean, square, last_step, count = state
         shape, grad = grad.shape, grad.reshape(last_step.shape)
-        beta = grad.new_tensor(self.betas).reshape(-1, *[1] * grad.dim())
+        beta = column(self.betas, grad)
         count = count + 1
         mean = torch.lerp(grad.expand_as(mean), mean, beta)
         square = torch.lerp(grad**2, square, beta[-1])

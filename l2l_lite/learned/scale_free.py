@@ -71,7 +71,7 @@ class ScaleFree(UpdateRule):
         x = features.reshape(len(features), grad.numel()).to(self.input.weight.dtype)
         x = self.input.weight @ x + self.input.bias[:, None]
         x, memory = remember(self.cells, elu(x).reshape(len(x), *grad.shape), memory)
-        held_back = 1 - grad.new_tensor(self.betas[0]) ** count
+        held_back = 1 - grad.new_full((), self.betas[0]) ** count
         step = self.scale * unit * held_back * self.bound(read_out(self.output, x))
         step = step.to(grad.dtype)
         return step.reshape(shape), ((*means, step, count), unit, memory)

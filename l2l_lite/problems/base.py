@@ -1,7 +1,7 @@
 """What a problem and a family of problems are."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -32,6 +32,29 @@ class Family(Protocol):
     def sample(self, tasks: int, seed: int, device: torch.device | str = "cpu") -> Problem:
         """`tasks` tasks; the same seed gives the same tasks and the same minibatches."""
         ...
+
+
+class Drawn(NamedTuple):
+    """A problem at some steps, made of all that its losses read there and that other tasks have otherwise.
+
+    `problem(*tensors)` computes with these tensors in place, so that it computes the losses of other tasks
+    of the same `kind` once theirs are copied into them.
+    """
+
+    tensors: tuple[Tensor, ...]
+    problem: Callable[..., Problem]
+    kind: Hashable
+
+
+def drawn(problem: Problem, t: int, steps: int) -> Drawn:
+    """What a problem's method `drawn(t, steps)` gives; raises ValueError for a problem without one."""
+    if not hasattr(problem, "drawn"):
+        raise ValueError(
+            f"windows of {type(problem).__name__} cannot be recorded: give it a method drawn(t, steps), as "
+            f"QuadraticProblem has it, or take TruncatedBPTT() itself"
+        )
+    result: Drawn = problem.drawn(t, steps)
+    return result
 
 
 def check_tasks(tasks: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from l2l_lite.data import Data, Examples
 from l2l_lite.naming import describe, fingerprint
-from l2l_lite.problems.base import check_tasks
+from l2l_lite.problems.base import Drawn, check_tasks
 from l2l_lite.seeds import generator, global_draws
 
 
@@ -164,7 +165,7 @@ class ClassifierProblem:
     def __post_init__(self) -> None:
         self._shapes = {name: p.shape for name, p in trainable(self.model).items()}
         self._sizes = [shape.numel() for shape in self._shapes.values()]
-        self._block: tuple[int, int, Tensor] | None = None
+        self._drawn = 0, torch.empty(0, 0, 0)  # a step, and the minibatches from there on
 
     def loss(self, theta: Tensor, t: int) -> Tensor:
         """The loss of every task on its own minibatch of step t, [tasks]."""
@@ -176,13 +177,29 @@ class ClassifierProblem:
 
     def minibatch(self, t: int, tasks: int) -> Tensor:
         """Which training examples each task sees at step t, [tasks, batch]."""
-        block, row = divmod(t, BLOCK)
-        if self._block is None or self._block[:2] != (block, tasks):
-            rows, every = self.among or (slice(None), tasks)
+        first, index = self._drawn
+        if not first <= t < first + len(index) or index.shape[1] != tasks:
+            block, (rows, every) = t // BLOCK, self.among or (slice(None), tasks)
             rng, examples = generator(self.seed, block + 1), len(self.data.train.labels)
-            index = torch.randint(examples, (BLOCK, every, self.batch), generator=rng)[:, rows]
-            self._block = block, tasks, index.to(self.theta0.device)
-        return self._block[2][row]
+            drawn = torch.randint(examples, (BLOCK, every, self.batch), generator=rng)[:, rows]
+            first, index = self._drawn = block * BLOCK, drawn.to(self.theta0.device)
+        return index[t - first]
+
+    def drawn(self, t: int, steps: int) -> Drawn:
+        """See `Drawn`; raises ValueError for a network with buffers or frozen parameters."""
+        if next(self.model.buffers(), None) is not None or not all(
+            p.requires_grad for p in self.model.parameters()
+        ):
+            raise ValueError("a network with buffers or frozen parameters cannot be recorded")
+        index = torch.stack([self.minibatch(step, len(self.theta0)) for step in range(t, t + steps)])
+        kind = repr(self.model), self.data, self.criterion
+
+        def problem(index: Tensor) -> ClassifierProblem:
+            same = copy(self)
+            same._drawn = t, index
+            return same
+
+        return Drawn((index,), problem, kind)
 
     @torch.no_grad()
     def evaluate(self, theta: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from l2l_lite.problems.base import check_tasks
+from l2l_lite.problems.base import Drawn, check_tasks
 from l2l_lite.seeds import generator
 
 
@@ -25,6 +25,10 @@ class QuadraticProblem:
     def evaluate(self, theta: Tensor) -> Tensor:
         """The loss itself: nothing is held out."""
         return self.loss(theta)
+
+    def drawn(self, t: int, steps: int) -> Drawn:
+        """See `Drawn`."""
+        return Drawn((self.W, self.y, self.theta0), QuadraticProblem, "quadratic")
 
     def select(self, rows: slice) -> "QuadraticProblem":
         """Some of the tasks."""
