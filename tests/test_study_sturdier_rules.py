@@ -82,7 +82,7 @@ def test_a_variant_changes_one_thing():
             variant.make_family is not usual.make_family,
         ]
         assert sum(changed) == {"as-it-is": 0, "cheap-pes": 2}.get(name, 1)
-    assert [len(study.trained_on(count).family.families) for count in (6, 30)] == [6, 30]
+    assert len(study.trained_on(6).family.families) == 6
 
 
 def test_one_unit_and_ratios_of_any_size():

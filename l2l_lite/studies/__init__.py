@@ -1,6 +1,7 @@
 """Experiments that a page has no time for: measured by one command, and recorded beside their code.
 
-A study is a module here with a function `measure`, whose name stands in `NAMES`.
+A study is a module here with a function `measure`, whose name stands in `NAMES`. One whose runs may have been
+made apart has a function `seconds` too, which counts them from what was measured.
 """
 
 import json
@@ -19,10 +20,12 @@ NAMES: tuple[str, ...] = (
     "budgets",
     "horizons",
     "init_or_rule",
+    "inputs",
     "no_free_lunch",
     "price",
     "scale",
     "sharing_information",
+    "sturdier_rules",
     "trajectory_weights",
 )
 
@@ -46,10 +49,12 @@ def record(name: str, folder: Path) -> Path:
     torch.set_num_threads(1)
     keep_freed_memory()
     begin = sum(os.times()[:4])  # with the time of processes that it starts
-    result = import_module(f"l2l_lite.studies.{name}").measure()
+    module = import_module(f"l2l_lite.studies.{name}")
+    result = module.measure()
+    spent = sum(os.times()[:4]) - begin
     content = {
         "command": command(name),
-        "seconds": round(sum(os.times()[:4]) - begin),
+        "seconds": round(module.seconds(result) if hasattr(module, "seconds") else spent),
         "device": device_name(torch.device("cpu")),
         "versions": artefacts.versions(),
         "result": result,
