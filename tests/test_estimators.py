@@ -65,6 +65,37 @@ def test_an_estimator_is_known_by_its_repr_and_draws_from_its_generator(estimato
     assert torch.equal(found[0], found[2]) == (estimator in DRAW_NOTHING)
 
 
+def test_a_rule_that_follows_adam_comes_nearer_to_its_steps():
+    rule, problem, adam = LEARNED["LSTM"](), quadratics(), l2l.Adam(0.01)
+    estimator, optimizer = estimators.Imitation(share=1.0), torch.optim.Adam(rule.parameters(), 1e-2)
+
+    def off():
+        at = l2l.start(rule, problem)
+        step = rule(at.grad, at.state, at.theta)[0]
+        right = adam(at.grad, adam.init(at.theta), at.theta)[0]
+        return ((step - right).norm() / right.norm()).item()
+
+    before = off()
+    for _ in range(30):
+        optimizer.zero_grad()
+        end = estimator.window(
+            rule, problem, 5, estimator.start(rule, problem), objectives.uniform, l2l.generator(0)
+        )
+        optimizer.step()
+    assert off() < 0.5 * before
+    assert torch.equal(end.losses, l2l.optimize(adam, problem, 5).losses)
+
+
+def test_a_share_of_nothing_is_truncated_backpropagation():
+    found = []
+    for estimator in (estimators.TruncatedBPTT(), estimators.Imitation(share=0.0)):
+        rule, problem = LEARNED["LSTM"](), quadratics()
+        at = estimator.start(rule, problem)
+        estimator.window(rule, problem, 3, at, objectives.uniform, l2l.generator(0))
+        found.append(torch.cat([weight.grad.flatten() for weight in rule.parameters()]))
+    assert torch.equal(*found)
+
+
 def test_on_a_cpu_nothing_is_recorded():
     found = []
     for estimator in (estimators.TruncatedBPTT(), estimators.Captured()):
@@ -96,6 +127,8 @@ def test_settings_out_of_their_range_are_refused(value):
         estimators.TruncatedBPTT(second_derivatives=True, clip_each=value)
     with pytest.raises(ValueError, match="needs second_derivatives=True, but it is 1"):
         estimators.TruncatedBPTT(clip_each=1.0)
+    with pytest.raises(ValueError, match="share must be from 0 to 1, but share="):
+        estimators.Imitation(share=value - 0.5)
     with pytest.raises(ValueError, match=f"pairs must be at least 1, but pairs={value}"):
         estimators.ES(pairs=value)
     with pytest.raises(ValueError, match=f"std must be positive, but std={value}"):

@@ -1,18 +1,23 @@
 """The study of inputs: every rule is trained and tested, and losses are compared as it says."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 import l2l_lite as l2l
 from l2l_lite.studies import inputs as study
 
-TINY = {"trajectories": 2, "steps": 4, "unroll_length": 2, "validate_every": 1, "validation_tasks": 1}
+TINY = {"unroll_length": 2, "validate_every": 1, "validation_tasks": 1, "validation_steps": 4}
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     """Few steps, few tasks, one meta-seed and two tests."""
     monkeypatch.setattr(study, "SETTINGS", study.SETTINGS | TINY)
+    stage = ({"trajectories": 2, "steps": 4},)
+    rules = {label: replace(trial, stages=stage) for label, trial in study.RULES.items()}
+    monkeypatch.setattr(study, "RULES", rules)
     monkeypatch.setattr(study, "TASKS", 3)
     monkeypatch.setattr(study, "SEEDS", (0,))
     monkeypatch.setattr(study, "TESTS", {name: (make, 12) for name, (make, _) in study.TESTS.items()})
@@ -26,7 +31,7 @@ def test_every_rule_is_measured_on_every_test(tiny):
         for test, (value, low, high) in ((test, each["0"]) for test, each in tests.items()):
             assert 0 < low <= value <= high
             assert 0 <= found["diverged"][label][test]["0"] <= found["tasks"]
-    assert set(found["log and sign over the gradient"]) == {"0"}
+    assert set(found["with over without"]) == set(study.WITHOUT) == set(study.RULES) - {"gradient"}
 
 
 def test_a_run_that_ends_above_twice_its_start_or_nowhere_has_diverged(tiny):
@@ -37,6 +42,12 @@ def test_a_run_that_ends_above_twice_its_start_or_nowhere_has_diverged(tiny):
     losses, diverged = study.ends(l2l.GradientDescent(0.0), "as trained")
     assert not diverged.any()
     assert (losses < 3).all()
+
+
+def test_every_rule_is_meta_trained_for_as_many_windows():
+    for trial in study.RULES.values():
+        windows = [stage["trajectories"] * stage["steps"] / 20 for stage in trial.stages]
+        assert sum(windows) == 250
 
 
 def test_the_best_rival_is_tuned_on_tasks_of_its_own(tiny):

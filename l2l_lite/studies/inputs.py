@@ -1,9 +1,10 @@
-"""What a rule sees, the units it learns in, and a hand-made step beside it: each with and without.
+"""What a rule sees, the units it learns in, a hand-made step, longer runs, imitation: each with and without.
 
-Every rule is meta-trained in the same way, on small sigmoid networks, and tested on these and on others.
+Every rule is meta-trained on small sigmoid networks, with as many windows, and tested on these and on others.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from l2l_lite.artefacts import rounded
 from l2l_lite.data import digits8
+from l2l_lite.estimators import Estimator, Imitation, TruncatedBPTT
 from l2l_lite.evaluation import BASELINES, Tuned, final_loss, ratio, tune
 from l2l_lite.learned import LSTMRule, RNNProp, identity
 from l2l_lite.problems import Classifier, Family, mlp
@@ -45,23 +47,7 @@ TESTS: dict[str, tuple[Callable[[], Classifier], int]] = {  # with the number of
 }
 
 
-def with_nominal(seed: int) -> UpdateRule:
-    """The paper's rule, and a hand-made step that shrinks the weights as well."""
-    return Together(LSTMRule(seed=seed), Nominal(3e-3, decay=0.1))
-
-
-RULES: dict[str, tuple[Callable[[int], UpdateRule], Callable[[], Family]]] = {
-    "gradient": (lambda seed: LSTMRule(preprocess=identity, seed=seed), network),
-    "gradient, random units": (lambda seed: LSTMRule(preprocess=identity, seed=seed), scaled),
-    "log and sign": (lambda seed: LSTMRule(seed=seed), network),
-    "log and sign, random units": (lambda seed: LSTMRule(seed=seed), scaled),
-    "ratios": (lambda seed: RNNProp(seed=seed), network),
-    "ratios, random units": (lambda seed: RNNProp(seed=seed), scaled),
-    "log and sign, nominal step": (with_nominal, network),
-}
 SETTINGS: dict[str, Any] = {
-    "trajectories": 50,
-    "steps": 100,
     "unroll_length": 20,
     "tasks": 2,
     "lr": 5e-3,
@@ -69,6 +55,62 @@ SETTINGS: dict[str, Any] = {
     "average": 0.9,
     "validate_every": 10,
     "validation_tasks": 8,
+    "validation_steps": 100,
+}
+PLAIN = ({"trajectories": 50, "steps": 100},)
+LONGER = (  # as many windows, in longer and longer runs (after Chen et al., 2020)
+    {"trajectories": 50, "steps": 20},
+    {"trajectories": 25, "steps": 40},
+    {"trajectories": 10, "steps": 100},
+    {"trajectories": 10, "steps": 200},
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A rule and its meta-training."""
+
+    make_rule: Callable[[int], UpdateRule] = lambda seed: LSTMRule(seed=seed)
+    make_family: Callable[[], Family] = network
+    stages: Sequence[Mapping[str, int]] = PLAIN
+    estimator: Estimator = TruncatedBPTT()  # noqa: RUF009 (it is frozen)
+
+
+def gradient(seed: int) -> UpdateRule:
+    """The paper's rule, fed the gradient itself."""
+    return LSTMRule(preprocess=identity, seed=seed)
+
+
+def ratios(seed: int) -> UpdateRule:
+    """Its inputs are divided by their root mean square."""
+    return RNNProp(seed=seed)
+
+
+def with_nominal(seed: int) -> UpdateRule:
+    """The paper's rule, and a hand-made step that shrinks the weights as well."""
+    return Together(LSTMRule(seed=seed), Nominal(3e-3, decay=0.1))
+
+
+RULES = {
+    "gradient": Trial(gradient),
+    "gradient, random units": Trial(gradient, scaled),
+    "log and sign": Trial(),
+    "log and sign, random units": Trial(make_family=scaled),
+    "ratios": Trial(ratios),
+    "ratios, random units": Trial(ratios, scaled),
+    "log and sign, nominal step": Trial(with_nominal),
+    "log and sign, longer runs": Trial(stages=LONGER),
+    "the same, and imitation": Trial(stages=LONGER, estimator=Imitation(lr=0.03)),
+}
+WITHOUT = {  # what each differs from in one thing
+    "log and sign": "gradient",
+    "ratios": "log and sign",
+    "gradient, random units": "gradient",
+    "log and sign, random units": "log and sign",
+    "ratios, random units": "ratios",
+    "log and sign, nominal step": "log and sign",
+    "log and sign, longer runs": "log and sign",
+    "the same, and imitation": "log and sign, longer runs",
 }
 
 
@@ -96,11 +138,14 @@ def measure() -> dict[str, Any]:
             }
             for label in RULES
         },
-        "log and sign over the gradient": {
-            str(seed): over(
-                losses["log and sign", seed]["as trained"], losses["gradient", seed]["as trained"]
-            )
-            for seed in SEEDS
+        "with over without": {
+            label: {
+                test: {
+                    str(seed): over(losses[label, seed][test], losses[other, seed][test]) for seed in SEEDS
+                }
+                for test in TESTS
+            }
+            for label, other in WITHOUT.items()
         },
         "tasks": TASKS,
     }
@@ -118,9 +163,11 @@ def rival(family: Classifier, steps: int) -> tuple[str, Tuned]:
 
 def finals(label: str, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     """The `ends` of a rule on the tasks of every test, after its meta-training."""
-    make_rule, make_family = RULES[label]
-    rule = make_rule(seed)
-    meta_train(rule, make_family(), validation=[network()], seed=seed, **SETTINGS)
+    trial = RULES[label]
+    rule = trial.make_rule(seed)
+    for stage, settings in enumerate(trial.stages):
+        how = SETTINGS | dict(settings) | {"estimator": trial.estimator, "validation": [network()]}
+        meta_train(rule, trial.make_family(), seed=seed, stage=stage, **how)
     return {test: ends(rule, test) for test in TESTS}
 
 
