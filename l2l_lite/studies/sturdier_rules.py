@@ -1,6 +1,6 @@
 """The rule `general` taken apart, and what could be added to it.
 
-A run takes two to ten minutes of a core, and there is one for each variant and meta-seed.
+A run takes one to five minutes of a core, and there is one for each variant and meta-seed.
 `python -m l2l_lite.studies.sturdier_rules VARIANT SEED FOLDER` makes one, and goes on where one was stopped,
 so that many can be made side by side; `measure` makes those that are missing in `RUNS`.
 """
